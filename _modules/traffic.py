@@ -1,0 +1,125 @@
+"""
+This host's traffic policy: what it runs, whether it is healthy, and the transaction's verbs.
+"""
+
+from salt.exceptions import CommandExecutionError
+
+from tidegate.host import record, transaction
+from tidegate.host import status as _status
+from tidegate.host.errors import TidegateError
+from tidegate.minion import master, sources
+
+__virtualname__ = "traffic"
+__func_alias__ = {"plan_": "plan"}
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def plan_():
+    """
+    The plan that the master gives this minion now, as one document.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge1.lhr1' traffic.plan
+    """
+    return _told(lambda: sources.plan(__pillar__, __opts__).document)
+
+
+def status():
+    """
+    Which generation this host runs, which it would go back to, what is under way, and what was undone.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge*' traffic.status
+    """
+    return _told(_status.status)
+
+
+def health():
+    """
+    Every check of the running generation: ok, bad or unknown, with a figure and a reason.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge*' traffic.health
+    """
+    return _told(_status.health)
+
+
+def drift():
+    """
+    What differs between this host and its confirmed generation, by subsystem; empty if nothing does.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge*' traffic.drift
+    """
+    return _told(_status.drift)
+
+
+def confirm(wait=10):
+    """
+    Confirm the change under way, after local health and a round trip to the master; undo it if that fails.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge1.lhr1' traffic.confirm
+    """
+
+    def reach():
+        if not master.is_masterless(__opts__):
+            master.reach(__opts__)
+
+    return _told(lambda: _id(transaction.confirm(reach, wait)))
+
+
+def revert(reason="asked for"):
+    """
+    Undo the change under way now, without waiting for the dead-man. Returns the generation that runs then, or nothing
+    if no change is under way.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge1.lhr1' traffic.revert reason='wrong maintenance window'
+    """
+    return _told(lambda: _id(transaction.revert(reason)))
+
+
+def retry(generation):
+    """
+    Allow a generation that was undone to be tried again, named by its id or its plan's digest (8 characters suffice).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge1.lhr1' traffic.retry 1f3a5c7e9b2d4f60
+    """
+    return _told(lambda: record.forget_reverted(str(generation)))
+
+
+def _id(generation):
+    return generation.id if generation else None
+
+
+def _told(act):
+    try:
+        return act()
+    except TidegateError as error:
+        raise CommandExecutionError(str(error)) from error

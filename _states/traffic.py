@@ -1,0 +1,55 @@
+"""
+The host transaction as states: ``traffic.staged`` opens it, ``traffic.confirmed`` closes it.
+
+Between them stand ``bird.withdrawn``, ``xdp.applied``, ``tc.applied`` and ``bird.applied``, joined by requisites in
+``salt/traffic/``. What is not confirmed undoes itself.
+"""
+
+from tidegate.minion import highstate, sources
+
+__virtualname__ = "traffic"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def staged(name, timeout=180):
+    """
+    The minion's plan is staged: rendered and validated without touching traffic, and the dead-man armed if it changes
+    anything. With ``test=True`` the changes of all three subsystems are shown and nothing is written.
+
+    name
+        Any text.
+
+    timeout
+        Seconds after which the change is undone unless ``traffic.confirmed`` has succeeded.
+
+    .. code-block:: yaml
+
+        this host's plan is staged:
+          traffic.staged:
+            - timeout: 180
+    """
+    return highstate.staged(
+        name,
+        lambda: sources.plan(__pillar__, __opts__),
+        lambda: sources.collect(__salt__, __pillar__, __opts__),
+        timeout,
+        __opts__["test"],
+        __context__,
+    )
+
+
+def confirmed(name, wait=60):
+    """
+    The staged change is healthy on this host, the master was reached through it, and it is permanent. If that does not
+    hold within ``wait`` seconds the change is undone and the state fails.
+
+    .. code-block:: yaml
+
+        the change is proven:
+          traffic.confirmed:
+            - wait: 60
+    """
+    return highstate.confirmed(name, __opts__, wait, __opts__["test"])

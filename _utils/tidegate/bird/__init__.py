@@ -1,0 +1,1 @@
+"""BIRD: sessions and announcements, compiled, rendered, applied and read back over the control socket."""

@@ -1,0 +1,182 @@
+"""Typed Jinja2 filters: the only way for a value of the plan into BIRD's configuration.
+
+BIRD's strings know no escapes, so a value is either harmless in its place or refused. Every filter takes the field's
+name for the refusal and returns ``Syntax``; ``only_syntax`` (Jinja2's ``finalize``) refuses whatever a template prints
+without one, so that a forgotten filter is an error instead of a hole.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from typing import Any
+
+from jinja2 import Environment, pass_context
+from jinja2.runtime import Context
+
+from tidegate.host.errors import Refused
+
+MAX_TEXT = 255
+"""Bytes of a quoted string. BIRD 2.0.12, 2.17 and 3.1 all corrupt their heap and die on one of 5,000."""
+MAX_PASSWORD = 80
+"""Bytes of a TCP MD5 key: TCP_MD5SIG_MAXKEYLEN in linux/tcp.h."""
+MAX_IDENTIFIER = 64
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORD = re.compile(r"[a-z][a-z0-9]*")
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+class Syntax(str):
+    """Text that is safe where a template prints it."""
+
+    __slots__ = ()
+
+
+def only_syntax(value: Any) -> Any:
+    """Jinja2's ``finalize``: lets ``Syntax`` through, refuses every other value a template prints."""
+    if isinstance(value, Syntax):
+        return value
+    raise Refused(f"a template prints {value!r} without a filter that makes it safe for BIRD")
+
+
+def identifier(value: Any) -> Syntax:
+    """A symbol of BIRD's configuration.
+
+    Raises:
+        ValueError: It is not letters, digits and underscores, or is longer than BIRD allows.
+    """
+    if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value) or len(value) > MAX_IDENTIFIER:
+        raise ValueError(f"must be at most {MAX_IDENTIFIER} letters, digits and underscores, and not begin with a digit")
+    return Syntax(value)
+
+
+def word(value: Any) -> Syntax:
+    """One of BIRD's own lower-case words, from a field that the schema restricts to a few."""
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        raise ValueError("must be one lower-case word")
+    return Syntax(value)
+
+
+def printable(value: Any) -> Syntax:
+    """Text with no control, format or separator characters: safe in a comment, which ends with its line."""
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in value):
+        raise ValueError("must not hold line breaks, control or invisible characters")
+    if len(value.encode()) > MAX_TEXT:
+        raise ValueError(f"must be at most {MAX_TEXT} bytes long")
+    return Syntax(value)
+
+
+def quoted(value: Any) -> Syntax:
+    """A string in BIRD's quotes; braces, semicolons, hashes and backslashes mean nothing inside them."""
+    if '"' in printable(value):
+        raise ValueError("must not hold a double quote: BIRD's strings cannot escape one")
+    return Syntax(f'"{value}"')
+
+
+def number(value: Any, low: int = 0, high: int = 2**32 - 1) -> Syntax:
+    """A whole number from ``low`` to ``high``."""
+    return Syntax(str(bounded(value, low, high)))
+
+
+def bounded(value: Any, low: int, high: int) -> int:
+    """The number itself, for a template that counts with it."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"must be a whole number from {low} to {high}")
+    return value
+
+
+def ip(value: Any) -> Syntax:
+    """An address of either family, in its canonical form; a scope (``%eth0``) belongs to the device field."""
+    address = ipaddress.ip_address(_text(value))
+    if getattr(address, "scope_id", None) is not None:
+        raise ValueError("must not carry a scope: name the device instead")
+    return Syntax(str(address))
+
+
+def ipv4(value: Any) -> Syntax:
+    """An IPv4 address, as router ids are written."""
+    return Syntax(str(ipaddress.IPv4Address(_text(value))))
+
+
+def prefix(value: Any) -> Syntax:
+    """A prefix with no host bits set."""
+    return Syntax(str(ipaddress.ip_network(_text(value))))
+
+
+def prefixes(values: Any) -> Syntax:
+    """Exact prefixes, for between the brackets of a set."""
+    return Syntax(", ".join(prefix(value) for value in values))
+
+
+def prefixes_and_longer(values: Any) -> Syntax:
+    """Prefixes and every more specific one, for between the brackets of a set."""
+    return Syntax(", ".join(f"{prefix(value)}+" for value in values))
+
+
+def community(value: Any) -> Syntax:
+    """A standard community (RFC 1997), ``64500:100`` in the plan, a pair in BIRD."""
+    return _tuple(value, parts=2, high=2**16 - 1)
+
+
+def large_community(value: Any) -> Syntax:
+    """A large community (RFC 8092), ``64500:1:2`` in the plan, a triple in BIRD."""
+    return _tuple(value, parts=3, high=2**32 - 1)
+
+
+def password(value: Any) -> Syntax:
+    """A TCP MD5 key in quotes.
+
+    Raises:
+        ValueError: It does not fit. The text never holds the value.
+    """
+    if not value:
+        raise ValueError("must not be empty")
+    if len(quoted(value).encode()) - 2 > MAX_PASSWORD:
+        raise ValueError(f"must be at most {MAX_PASSWORD} bytes long")
+    return quoted(value)
+
+
+def install(environment: Environment) -> None:
+    """Give a Jinja2 environment these filters, each taking the field's name first."""
+    for function in (
+        *(identifier, word, quoted, number, bounded, ip, ipv4, prefix, prefixes, prefixes_and_longer),
+        *(community, large_community),
+    ):
+        environment.filters[function.__name__] = _naming_the_field(function)
+    environment.filters["comment"] = _naming_the_field(printable)
+    environment.finalize = only_syntax
+
+
+def refusal(context: Context, field: str, problem: object) -> Refused:
+    """The refusal of a field, with the neighbor it belongs to where the template is at one."""
+    neighbor = context.get("neighbor")
+    place = f"neighbor {neighbor['name']!r}, {field}" if neighbor else field
+    return Refused(f"BIRD: {place}: {problem}")
+
+
+def _naming_the_field(function: Any) -> Any:
+    @pass_context
+    def named(context: Context, value: Any, field: str, *bounds: int) -> Any:
+        try:
+            return function(value, *bounds)
+        except (ValueError, TypeError) as error:
+            raise refusal(context, field, f"{value!r}: {error}") from None
+
+    return named
+
+
+def _text(value: Any) -> str:
+    # ipaddress reads integers and bytes as addresses too; a plan never means that.
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    return value
+
+
+def _tuple(value: Any, parts: int, high: int) -> Syntax:
+    numbers = _text(value).split(":")
+    if len(numbers) != parts or not all(part.isascii() and part.isdigit() and int(part) <= high for part in numbers):
+        raise ValueError(f"must be {parts} numbers from 0 to {high} joined by colons")
+    return Syntax(f"({', '.join(str(int(part)) for part in numbers)})")

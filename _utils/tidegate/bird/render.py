@@ -1,0 +1,197 @@
+"""The plan's ``bird`` section as BIRD's configuration, for the BIRD that the host runs. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, pass_context
+from jinja2.runtime import Context
+
+from tidegate.bird import quote
+from tidegate.bird.quote import Syntax
+from tidegate.bird.section import BirdSection, Export, Family, Neighbor
+from tidegate.host.errors import Refused
+
+Version = tuple[int, int, int]
+
+OLDEST: Version = (2, 0, 12)
+_TYPED_FUNCTIONS: Version = (2, 15, 0)
+_AUTHENTICATION_OPTION: Version = (2, 17, 0)
+_NO_MARKER = Syntax("0" * 16)
+_LEARNED_FROM = {"provider": "FROM_PROVIDER", "peer": "FROM_PEER", "customer": "FROM_CUSTOMER"}
+_FAMILIES: dict[Family, tuple[str, str]] = {"ipv4": ("4", "0.0.0.0/0"), "ipv6": ("6", "::/0")}
+# What the templates define besides the announcements; a session may not take one of these names.
+_OWN_NAMES = re.compile(
+    r"(kernel|svc|services|announced|is_ours|is_service|learn|learn_default|learn_internal|learn_internal_default)[46]"
+    r"|(master|static|device|direct)[0-9]+|with_preference|OWN_AS|FROM_[A-Z]+|TIDEGATE_MARKER"
+)
+
+
+def render(
+    section: BirdSection, *, version: Version, templates: Path, secrets: Mapping[str, str], key: bytes
+) -> dict[str, str]:
+    """Render one host's section.
+
+    Args:
+        section: What the host is to do.
+        version: The BIRD that the host runs, for example ``(2, 17, 6)``.
+        templates: The folder that holds ``bird/bird.conf.j2``.
+        secrets: The values of the section's secret references.
+        key: The host's own key. The marker is an HMAC of the configuration under it, so that it says nothing about
+            the passwords in it to somebody who reads it from the running daemon.
+
+    Returns:
+        ``bird.conf`` as BIRD reads it, and ``bird.json`` (no secrets): marker, table, the services' routes, the sessions
+        and what each is to announce, as ``live`` and ``health`` need them.
+
+    Raises:
+        Refused: BIRD is too old, or a value would not stay a value in BIRD's configuration; the field is named.
+    """
+    if version < OLDEST:
+        raise Refused(f"BIRD {_dotted(version)} is too old: {_dotted(OLDEST)} or newer is needed")
+    view = _view(section)
+    environment = _environment(templates, secrets)
+    try:
+        text = environment.get_template("bird/bird.conf.j2").render(
+            view,
+            marker=_NO_MARKER,
+            returns_bool=Syntax(" -> bool" if version >= _TYPED_FUNCTIONS else ""),
+            # 3.0 branched off before 2.17 brought the option.
+            authentication_option=version >= _AUTHENTICATION_OPTION and version[:2] != (3, 0),
+        )
+    except TemplateError as error:
+        raise Refused(f"BIRD: the template {getattr(error, 'name', None) or ''} failed: {error.message}") from None
+    marker = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:16]
+    # The first one: the marker stands before everything that comes from the plan.
+    text = text.replace(_NO_MARKER, marker, 1)
+    return {"bird.conf": text, "bird.json": json.dumps(_desired(section, marker), indent=1, sort_keys=True) + "\n"}
+
+
+def _environment(templates: Path, secrets: Mapping[str, str]) -> Environment:
+    # Not HTML: the filters of quote.py are the escaping.
+    environment = Environment(  # noqa: S701
+        loader=FileSystemLoader(templates),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    quote.install(environment)
+
+    @pass_context
+    def secret(context: Context, reference: Any, field: str) -> Syntax:
+        if reference not in secrets:
+            raise quote.refusal(context, field, f"this host's pillar has no secret {reference!r} (traffic_secrets)")
+        try:
+            return quote.password(secrets[reference])
+        except ValueError as error:
+            raise quote.refusal(context, field, f"the secret {reference!r} {error}") from None
+
+    environment.filters["secret"] = secret
+    return environment
+
+
+def _view(section: BirdSection) -> dict[str, Any]:
+    """The section as the templates want it: families side by side, announcements that are alike only once."""
+    families = {name: _family(section, name) for name in _FAMILIES}
+    announcements: dict[str, dict[str, Any]] = {}
+    neighbors = [
+        {
+            **neighbor,
+            "family": families[neighbor["family"]],
+            "learn": _learn(neighbor),
+            "announce": _announce(neighbor, families, announcements),
+        }
+        for neighbor in section["neighbors"]
+    ]
+    shown = [announcements[key] for key in sorted(announcements, key=lambda key: announcements[key]["function"])]
+    _refuse_clashes(section, {announcement["function"] for announcement in shown})
+    return {**section, "families": list(families.values()), "announcements": shown, "neighbors": neighbors}
+
+
+def _family(section: BirdSection, name: Family) -> dict[str, Any]:
+    digit, default = _FAMILIES[name]
+    services = [prefix for service in section["services"] for prefix in service[name]]
+    return {"name": Syntax(name), "digit": Syntax(digit), "default": Syntax(default), "services": services}
+
+
+def _learn(neighbor: Neighbor) -> Syntax | None:
+    """The call that decides about routes from a neighbor; none: nothing is accepted."""
+    accept, role = neighbor["import_"]["accept"], neighbor["role"]
+    if accept not in ("all", "default", "none") or role not in ("ibgp", *_LEARNED_FROM):
+        raise Refused(f"BIRD: neighbor {neighbor['name']!r}: unknown import {accept!r} or role {role!r}")
+    if accept == "none":
+        return None
+    function = "learn_internal" if role == "ibgp" else "learn"
+    suffix = "_default" if accept == "default" else ""
+    argument = "" if role == "ibgp" else _LEARNED_FROM[role]
+    return Syntax(f"{function}{suffix}{_FAMILIES[neighbor['family']][0]}({argument})")
+
+
+def _announce(
+    neighbor: Neighbor, families: Mapping[Family, dict[str, Any]], announcements: dict[str, dict[str, Any]]
+) -> Syntax | None:
+    """The calls that decide what a neighbor gets, entering the functions they need; none: nothing.
+
+    One shared function for all neighbors that get the same: BIRD 2.0.12 parses long inline filters in quadratic time.
+    """
+    calls = []
+    for export in neighbor["export"]:
+        if not export["prefixes"]:
+            continue
+        key = f"{neighbor['family']} {json.dumps(export, sort_keys=True)}"
+        if key not in announcements:
+            taken = {announcement["function"] for announcement in announcements.values()}
+            announcements[key] = {
+                **export,
+                "family": families[neighbor["family"]],
+                "function": _function_name(export, families[neighbor["family"]]["digit"], taken),
+            }
+        calls.append(f"{announcements[key]['function']}()")
+    return Syntax(" || ".join(calls)) if calls else None
+
+
+def _function_name(export: Export, digit: str, taken: set[Syntax]) -> Syntax:
+    """``announce_web4``; a second way to announce the same service is ``announce_web4_2``."""
+    name = f"announce_{re.sub(r'[^a-z0-9]+', '_', export['service'].lower())[:40]}{digit}"
+    candidates = (name if turn == 1 else f"{name}_{turn}" for turn in range(1, len(taken) + 2))
+    return Syntax(next(candidate for candidate in candidates if candidate not in taken))
+
+
+def _refuse_clashes(section: BirdSection, functions: set[Syntax]) -> None:
+    seen: set[str] = set(functions)
+    for neighbor in section["neighbors"]:
+        name = neighbor["protocol"]
+        if name in seen or _OWN_NAMES.fullmatch(name):
+            raise Refused(f"BIRD: neighbor {neighbor['name']!r}: the protocol name {name!r} is taken already")
+        seen.add(name)
+
+
+def _desired(section: BirdSection, marker: str) -> dict[str, Any]:
+    return {
+        "marker": marker,
+        "table": section["table"],
+        "routes": {prefix: service["name"] for service in section["services"] for prefix in _both(service)},
+        "sessions": [
+            {
+                **{key: neighbor[key] for key in ("name", "protocol", "family", "address", "local", "device", "asn", "role")},
+                "accept": neighbor["import_"]["accept"],
+                "announces": sorted({prefix for export in neighbor["export"] for prefix in export["prefixes"]}),
+            }
+            for neighbor in section["neighbors"]
+        ],
+    }
+
+
+def _both(service: Any) -> list[str]:
+    return [*service["ipv4"], *service["ipv6"]]
+
+
+def _dotted(version: Version) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,221 @@
+"""From matchers to the tables that ``bpf/match.h`` looks packets up in. Pure.
+
+Entry n of a policy is bit n of every word. A table answers a packet's value in one dimension with the word of all
+entries whose condition there holds; the program ANDs the words and takes the lowest bit. ``Slot`` mirrors
+``struct slot`` field by field.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+import struct
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from ctypes import c_uint32, c_uint64
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from tidegate.bpf.section import Matcher, PortRange
+from tidegate.host.errors import Refused
+
+MAX_ENTRIES = 64
+MAX_DEVICES = 64
+PORTS = 65536
+PREFIX_TABLES = {"source4": 4, "source6": 16, "destination4": 4, "destination6": 16}
+"""Names of the longest-prefix-match tables and the size of an address in each."""
+
+USES = {
+    "source4": 1 << 0,
+    "source6": 1 << 1,
+    "destination4": 1 << 2,
+    "destination6": 1 << 3,
+    "protocol": 1 << 4,
+    "source_port": 1 << 5,
+    "destination_port": 1 << 6,
+    "dscp": 1 << 7,
+    "device": 1 << 8,
+}
+"""``enum uses``: the dimensions that the program must look up, because some entry asks."""
+
+
+class Action(ctypes.Structure):
+    """What an entry does: ``value`` is the XDP verdict or the tc class id, ``counter`` where XDP counts it."""
+
+    _fields_ = (("value", c_uint32), ("counter", c_uint32))
+
+
+class Device(ctypes.Structure):
+    """The entries that apply to one interface."""
+
+    _fields_ = (("ifindex", c_uint32), ("reserved", c_uint32), ("word", c_uint64))
+
+
+class Slot(ctypes.Structure):
+    """``struct slot``: all of a policy that has a fixed size."""
+
+    _fields_ = (
+        ("marker", c_uint64),
+        ("entries", c_uint64),
+        ("any_source", c_uint64),
+        ("any_destination", c_uint64),
+        ("any_protocol", c_uint64),
+        ("any_source_port", c_uint64),
+        ("any_destination_port", c_uint64),
+        ("uses", c_uint32),
+        ("fallback", c_uint32),
+        ("devices", c_uint32),
+        ("reserved", c_uint32),
+        ("device", Device * MAX_DEVICES),
+        ("action", Action * MAX_ENTRIES),
+        ("dscp", c_uint64 * 64),
+        ("protocol", c_uint64 * 256),
+    )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One matcher and what the program does with a packet that it is the first to match.
+
+    ``devices`` are the interface indexes it applies to, ``None`` for wherever the program runs.
+    """
+
+    matcher: Matcher
+    value: int
+    counter: int = 0
+    devices: frozenset[int] | None = None
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Everything one slot holds. Port tables are 65,536 words in native order, or ``None`` if no entry asks for ports.
+
+    ``prefixes`` maps a trie's keys (prefix length and address, as the kernel wants them) to words.
+    """
+
+    slot: Slot
+    source_port: bytes | None = None
+    destination_port: bytes | None = None
+    prefixes: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
+
+
+def tables(entries: Sequence[Entry], fallback: int = 0) -> Tables:
+    """The tables of a policy.
+
+    Args:
+        entries: In order: the first that matches decides.
+        fallback: The action's value for a packet that no entry matches; 0 leaves the packet alone.
+
+    Raises:
+        Refused: More entries or devices than a word has bits; a prefix that is none.
+    """
+    if len(entries) > MAX_ENTRIES:
+        raise Refused(f"{len(entries)} matchers where at most {MAX_ENTRIES} fit: merge rules that do the same")
+    matchers = [entry.matcher for entry in entries]
+    slot = Slot(entries=(1 << len(entries)) - 1, fallback=fallback)
+    slot.any_source = _any(matcher["source"] for matcher in matchers)
+    slot.any_destination = _any(matcher["destination"] for matcher in matchers)
+    slot.any_protocol = _any(matcher["protocol"] for matcher in matchers)
+    slot.any_source_port = _any(matcher["source_port"] for matcher in matchers)
+    slot.any_destination_port = _any(matcher["destination_port"] for matcher in matchers)
+    for number, entry in enumerate(entries):
+        slot.action[number] = Action(entry.value, entry.counter)
+    _fill(slot.protocol, lambda value: _word(m["protocol"] in (None, value) for m in matchers))
+    _fill(slot.dscp, lambda value: _word(m["dscp"] is None or value in m["dscp"] for m in matchers))
+    _fill_devices(slot, entries)
+
+    ports = {
+        "source_port": _port_words([matcher["source_port"] for matcher in matchers]),
+        "destination_port": _port_words([matcher["destination_port"] for matcher in matchers]),
+    }
+    prefixes = {
+        **_prefix_words("source", [matcher["source"] for matcher in matchers], slot.any_source),
+        **_prefix_words("destination", [matcher["destination"] for matcher in matchers], slot.any_destination),
+    }
+    asked = {
+        "protocol": any(matcher["protocol"] is not None for matcher in matchers),
+        "dscp": any(matcher["dscp"] is not None for matcher in matchers),
+        "device": any(entry.devices is not None for entry in entries),
+    }
+    used = [*(name for name, words in {**ports, **prefixes}.items() if words), *(name for name in asked if asked[name])]
+    slot.uses = sum(USES[name] for name in used)
+    return Tables(slot, **ports, prefixes={name: words for name, words in prefixes.items() if words})
+
+
+def _any(conditions: Iterable[object]) -> int:
+    return _word(condition is None for condition in conditions)
+
+
+def _word(bits: Iterable[bool]) -> int:
+    return sum(1 << number for number, bit in enumerate(bits) if bit)
+
+
+def _fill(table: ctypes.Array[c_uint64], word: Callable[[int], int]) -> None:
+    for value in range(len(table)):
+        table[value] = word(value)  # type: ignore[assignment]
+
+
+def _fill_devices(slot: Slot, entries: Sequence[Entry]) -> None:
+    """An interface that no entry names is listed nowhere: there only ``None`` entries would apply, and has_any says so."""
+    named = sorted({ifindex for entry in entries for ifindex in entry.devices or ()})
+    if len(named) > MAX_DEVICES:
+        raise Refused(f"rules on {len(named)} interfaces where at most {MAX_DEVICES} fit")
+    slot.devices = len(named)
+    for number, ifindex in enumerate(named):
+        word = _word(entry.devices is None or ifindex in entry.devices for entry in entries)
+        slot.device[number] = Device(ifindex=ifindex, word=word)
+
+
+def _port_words(conditions: Sequence[list[PortRange] | None]) -> bytes | None:
+    """A word for every port; the ports are cut where some range begins or ends."""
+    if all(condition is None for condition in conditions):
+        return None
+    ranges = [(first, last) for condition in conditions for first, last in condition or ()]
+    cuts = sorted({0, PORTS, *(first for first, _ in ranges), *(last + 1 for _, last in ranges)})
+    words = array("Q")
+    for start, end in pairwise(cuts):
+        word = _word(
+            condition is None or any(first <= start <= last for first, last in condition) for condition in conditions
+        )
+        words.extend(array("Q", [word]) * (end - start))
+    return words.tobytes()
+
+
+def _prefix_words(side: str, conditions: Sequence[list[str] | None], any_word: int) -> dict[str, dict[bytes, bytes]]:
+    """Both families' tries for one side: of each prefix that some entry names, its word."""
+    own: dict[int, dict[tuple[int, int], int]] = {4: {}, 16: {}}
+    for number, condition in enumerate(conditions):
+        for text in condition or ():
+            size, network, length = parse_prefix(text)
+            key = (network, length)
+            own[size][key] = own[size].get(key, 0) | 1 << number
+    return {f"{side}4": _inherited(own[4], 4, any_word), f"{side}6": _inherited(own[16], 16, any_word)}
+
+
+def _inherited(own: dict[tuple[int, int], int], size: int, any_word: int) -> dict[bytes, bytes]:
+    """The kernel answers with the longest prefix alone, so each takes over the words of those that cover it."""
+    words: dict[bytes, bytes] = {}
+    covering: list[tuple[int, int]] = []
+    for (network, length), word in sorted(own.items()):
+        while covering and covering[-1][0] < network:
+            covering.pop()
+        whole = word | (covering[-1][1] if covering else any_word)
+        covering.append((network | (1 << (size * 8 - length)) - 1, whole))
+        words[struct.pack("=I", length) + network.to_bytes(size, "big")] = struct.pack("=Q", whole)
+    return words
+
+
+def parse_prefix(text: str) -> tuple[int, int, int]:
+    """A prefix as address size in bytes, network and length; host bits are cut off. Raises ``Refused``."""
+    address, slash, digits = text.partition("/")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        packed = socket.inet_pton(family, address)
+        bits = len(packed) * 8
+        length = int(digits) if slash else bits
+    except (OSError, ValueError):
+        raise Refused(f"{text!r} is not a prefix") from None
+    if not 0 <= length <= bits:
+        raise Refused(f"{text!r} is not a prefix: the length must be from 0 to {bits}")
+    spare = bits - length
+    return len(packed), int.from_bytes(packed, "big") >> spare << spare, length

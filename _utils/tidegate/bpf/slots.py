@@ -1,0 +1,147 @@
+"""The two slots of a policy and the word that says which one is in force (``bpf/match.h`` has the other side).
+
+    slots = Slots(maps)                       # descriptors by name, from loader.load or loader.pinned_maps
+    number = slots.prepare(tables, marker)    # the idle slot, filled (or found filled) with that policy
+    slots.flip(number, timeout=120)           # in force now; the kernel goes back by itself 120 s from now
+    slots.confirm()                           # ... unless confirmed
+
+Every step may be repeated after a crash at any point: a slot's marker is written last, so a slot that has one is whole.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import platform
+import time
+from collections.abc import Mapping
+from ctypes import c_uint64, sizeof
+
+from tidegate.bpf import libbpf
+from tidegate.bpf.matcher import PORTS, PREFIX_TABLES, Slot, Tables
+from tidegate.host.errors import Failed
+
+_PORT_BYTES = PORTS * sizeof(c_uint64)
+_MEMBARRIER = {"x86_64": 324, "aarch64": 283, "riscv64": 283, "s390x": 356, "ppc64le": 365}
+_MEMBARRIER_GLOBAL = 1
+_GRACE_SLEEP = 0.25
+NANOSECONDS = 10**9
+
+
+class Slots:
+    """The slots in a set of maps, which stay open as long as the memory mapped here; markers are 16 hex digits."""
+
+    def __init__(self, maps: Mapping[str, int]) -> None:
+        self._maps = maps
+        self._config = c_uint64.from_buffer(_mapped(maps["config"], sizeof(c_uint64)))
+        self._slots = (Slot * 2).from_buffer(_mapped(maps["slots"], 2 * sizeof(Slot)))
+
+    @property
+    def in_force(self) -> int:
+        """The slot that judges packets at this moment, by the program's own rule."""
+        value = self._config.value
+        deadline = value >> 1
+        return value & 1 ^ (1 if deadline and time.monotonic_ns() >= deadline else 0)
+
+    @property
+    def pending(self) -> float | None:
+        """Seconds until the kernel goes back to the other slot by itself; ``None`` if it will not (or has)."""
+        deadline = self._config.value >> 1
+        left = (deadline - time.monotonic_ns()) / NANOSECONDS
+        return left if deadline and left > 0 else None
+
+    def marker(self, number: int) -> str | None:
+        """What a slot holds, ``None`` if it was never filled or not to the end."""
+        value = int(self._slots[number].marker)
+        return f"{value:016x}" if value else None
+
+    def actions(self, number: int) -> list[tuple[int, int]]:
+        """Value and counter of each entry of a slot."""
+        slot = self._slots[number]
+        return [(action.value, action.counter) for action in slot.action[: int(slot.entries).bit_length()]]
+
+    def prepare(self, tables: Tables, marker: str) -> int:
+        """Have a slot hold this policy without putting it in force; return its number.
+
+        The slot in force and the idle one are looked at first, so that a repeat, or the way back, costs nothing. If an
+        unconfirmed policy is in force, it is taken back before its way back is overwritten.
+        """
+        for number in (self.in_force, 1 - self.in_force):
+            if self.marker(number) == marker:
+                return number
+        self.settle()
+        idle = 1 - self.in_force
+        self._fill(idle, tables, marker)
+        return idle
+
+    def flip(self, number: int, timeout: float | None) -> None:
+        """Put a slot in force by one store; with ``timeout`` (seconds) until then only, unless confirmed.
+
+        A slot that is in force for good stays so whatever the timeout: there is nothing to go back to.
+        """
+        if number == self.in_force and self.pending is None:
+            self._store(number, 0)
+        elif timeout is None:
+            self._store(number, 0)
+        else:
+            self._store(number, time.monotonic_ns() + int(timeout * NANOSECONDS))
+
+    def confirm(self) -> None:
+        """What is in force at this moment stays in force. Whether that is what was meant, the caller asks ``marker``."""
+        self._store(self.in_force, 0)
+
+    def settle(self) -> None:
+        """Take back an unconfirmed policy now; a deadline that has passed is written down as such."""
+        number = self.in_force
+        self._store(1 - number if self.pending is not None else number, 0)
+
+    def _store(self, number: int, deadline: int) -> None:
+        self._config.value = deadline << 1 | number  # ctypes stores an aligned 64-bit field by one instruction
+
+    def _fill(self, number: int, tables: Tables, marker: str) -> None:
+        if int(marker, 16) == 0:
+            raise Failed("a marker of zeros means an empty slot")
+        grace()  # no program may still be reading what this slot held before the last flip
+        slot = self._slots[number]
+        slot.marker = 0
+        for table, address_size in PREFIX_TABLES.items():
+            self._fill_prefixes(table, number, address_size, tables.prefixes.get(table))
+        self._fill_ports("source_port", number, tables.source_port)
+        self._fill_ports("destination_port", number, tables.destination_port)
+        self._slots[number] = tables.slot
+        slot.marker = int(marker, 16)
+
+    def _fill_prefixes(self, table: str, number: int, address_size: int, words: dict[bytes, bytes] | None) -> None:
+        key = number.to_bytes(4, "little" if _LITTLE else "big")
+        if not words:
+            libbpf.map_delete(self._maps[table], key)
+            return
+        flags = libbpf.F_NO_PREALLOC
+        trie = libbpf.map_create(libbpf.MAP_TYPE_LPM_TRIE, table, 4 + address_size, 8, len(words), flags)
+        try:
+            libbpf.map_update_all(trie, words)
+            libbpf.map_update(self._maps[table], key, trie.to_bytes(4, "little" if _LITTLE else "big"))
+        finally:
+            os.close(trie)
+
+    def _fill_ports(self, table: str, number: int, words: bytes | None) -> None:
+        if words is None:
+            return  # nobody asks: `uses` says so
+        with _mapped(self._maps[table], 2 * _PORT_BYTES) as memory:
+            memory[number * _PORT_BYTES : (number + 1) * _PORT_BYTES] = words
+
+
+_LITTLE = ctypes.c_uint16(1).value.to_bytes(2, "little") == bytes(ctypes.c_uint16(1))
+
+
+def grace() -> None:
+    """Wait until no BPF program that runs now is still running (an RCU grace period)."""
+    number = _MEMBARRIER.get(platform.machine())
+    if number is None or ctypes.CDLL(None).syscall(number, _MEMBARRIER_GLOBAL, 0, 0):
+        time.sleep(_GRACE_SLEEP)
+
+
+def _mapped(descriptor: int, size: int) -> mmap.mmap:
+    whole = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+    return mmap.mmap(descriptor, whole)

@@ -1,0 +1,1 @@
+"""The host: its plan, its generations, and the transaction that undoes itself."""

@@ -1,0 +1,128 @@
+"""What the host remembers of a change: the one under way, and those that were undone.
+
+``STATE/transaction.json`` is there from ``arm`` to ``confirm`` or ``revert``, and nowhere else.
+``STATE/reverted.json`` says which generations are not tried again until somebody says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tidegate.host import deadman, durable
+from tidegate.host.errors import Failed
+from tidegate.host.paths import paths
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """A change that is armed and not yet confirmed; ``armed_at`` in seconds since 1970, ``timeout`` in seconds."""
+
+    generation: str
+    previous: str
+    timeout: int
+    armed_at: float
+    boot: str
+    applied: tuple[str, ...] = ()
+    before: dict[str, Any] = field(default_factory=dict)
+
+    def after(self, subsystem: str) -> Transaction:
+        """The same change, one subsystem further."""
+        return replace(self, applied=(*(name for name in self.applied if name != subsystem), subsystem))
+
+    def is_live(self) -> bool:
+        """Whether its dead-man can still fire: it was armed in this boot and the timer has not been lost."""
+        return self.boot == boot_id() and deadman.is_armed()
+
+    def remaining(self, now: float) -> int:
+        """Seconds until the dead-man fires: at least 1, and never more than ``timeout`` however the clock jumps."""
+        return min(self.timeout, max(1, int(self.armed_at + self.timeout - now)))
+
+
+def read() -> Transaction | None:
+    """The change under way, or ``None``."""
+    document = durable.read_json(_transaction_path())
+    return None if document is None else Transaction(**{**document, "applied": tuple(document["applied"])})
+
+
+def write(transaction: Transaction) -> None:
+    """Remember the change under way."""
+    durable.write_json(_transaction_path(), asdict(transaction))
+
+
+def clear() -> None:
+    """There is no change under way any more."""
+    _transaction_path().unlink(missing_ok=True)
+    durable.sync_directory(paths().state)
+
+
+def reverted() -> dict[str, dict[str, Any]]:
+    """Generations that were undone: id to plan, reason and time (seconds since 1970)."""
+    return durable.read_json(_reverted_path()) or {}
+
+
+def remember_reverted(generation: str, plan: str | None, reason: str) -> None:
+    """Do not try this generation again by itself."""
+    entry = {"plan": plan, "reason": reason, "at": int(time.time())}
+    durable.write_json(_reverted_path(), {**reverted(), generation: entry})
+
+
+def forget_reverted(name: str) -> list[str]:
+    """Allow a generation again, named by 8 or more characters of its id or its plan's digest."""
+    known = reverted()
+    hits = [
+        key
+        for key, entry in known.items()
+        if len(name) >= 8 and (key.startswith(name) or str(entry.get("plan")).startswith(name))
+    ]
+    durable.write_json(_reverted_path(), {key: entry for key, entry in known.items() if key not in hits})
+    return hits
+
+
+def boot_id() -> str:
+    """Identifies this boot of the machine, or of the container: a transaction of another one is over."""
+    kernel = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    # A container shares the kernel's boot id: its init's start time tells its boots apart (proc(5), field 22).
+    started = Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19]
+    return f"{kernel}-{started}"
+
+
+@contextlib.contextmanager
+def locked(patience: float, insist: bool = False) -> Iterator[None]:
+    """Hold the host's lock; wait up to ``patience`` seconds for it.
+
+    With ``insist`` go on without it after that: the dead-man must not be stopped by a process that hangs.
+
+    Raises:
+        Failed: somebody else holds it and ``insist`` is false.
+    """
+    with (paths().state / "lock").open("w") as file:
+        if not _acquire(file.fileno(), patience) and not insist:
+            raise Failed(f"another Tidegate process on this host has held the lock for {patience:.0f} s; try again")
+        yield
+
+
+def _acquire(handle: int, patience: float) -> bool:
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
+
+
+def _transaction_path() -> Path:
+    return paths().state / "transaction.json"
+
+
+def _reverted_path() -> Path:
+    return paths().state / "reverted.json"

@@ -1,0 +1,1 @@
+"""The policy: what people write, its strict schema, and every error it can have."""

@@ -1,0 +1,125 @@
+"""IP addresses and prefixes in a policy: checked once, kept as canonical text, compared as numbers."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from tidegate.policy.errors import unlike
+
+AnyNetwork = IPv4Network | IPv6Network
+AnyInterface = IPv4Interface | IPv6Interface
+
+
+def _prefix(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        pass
+    try:
+        loose = ip_interface(text)
+    except ValueError:
+        raise unlike("an IPv4 or IPv6 prefix such as 192.0.2.0/24") from None
+    raise unlike("a prefix without host bits", f"Did you mean {loose.network}, or {loose.ip}/{loose.max_prefixlen}?")
+
+
+def _address(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        hint = "An address stands for one machine: leave the prefix length out." if "/" in text else ""
+        raise unlike("an IPv4 or IPv6 address", hint) from None
+    if address.is_link_local:
+        raise unlike("an address that is not link-local", "Give the neighbor's global address on the link.")
+    if address.is_multicast or address.is_unspecified or address.is_loopback or "%" in text:
+        raise unlike("the address of one other machine")
+    return str(address)
+
+
+def _interface(text: str) -> str:
+    if "/" not in text:
+        raise unlike("an address with its prefix length", f"For example {text}/24, {text}/31 or {text}/64.")
+    try:
+        interface = ip_interface(text)
+    except ValueError:
+        raise unlike("an address with its prefix length, such as 198.51.100.1/31") from None
+    network = interface.network
+    if interface.version == 4 and network.prefixlen < 31 and interface.ip in (network[0], network[-1]):
+        raise unlike("the host's own address", f"{interface.ip} is the network or broadcast address of {network}.")
+    if interface.ip.is_multicast or interface.ip.is_unspecified or interface.ip.is_loopback:
+        raise unlike("a unicast address of this host")
+    return interface.with_prefixlen
+
+
+def _router_id(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        address = ip_address("0.0.0.0")
+    if address.version != 4 or int(address) == 0:
+        raise unlike("a router id in the form of an IPv4 address, not 0.0.0.0 (RFC 4271, section 4.2)")
+    return str(address)
+
+
+Prefix = Annotated[
+    str,
+    AfterValidator(_prefix),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "description": "An IPv4 or IPv6 prefix, host bits zero.",
+            "pattern": "^[0-9a-fA-F:.]+(/[0-9]+)?$",
+        }
+    ),
+]
+Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F:.]+$"})]
+InterfaceAddress = Annotated[
+    str, AfterValidator(_interface), WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F:.]+/[0-9]+$"})
+]
+RouterId = Annotated[str, AfterValidator(_router_id), WithJsonSchema({"type": "string", "format": "ipv4"})]
+
+
+def family(text: str) -> int:
+    """4 or 6, of any canonical address or prefix."""
+    return 6 if ":" in text else 4
+
+
+@lru_cache(maxsize=1 << 17)
+def network(prefix: str) -> AnyNetwork:
+    """A prefix as a network."""
+    return ip_network(prefix)
+
+
+@lru_cache(maxsize=1 << 17)
+def interface(text: str) -> AnyInterface:
+    """An interface's address with its network."""
+    return ip_interface(text)
+
+
+@lru_cache(maxsize=1 << 17)
+def number(address: str) -> int:
+    """An address as an integer."""
+    return int(ip_address(address))
+
+
+@lru_cache(maxsize=1 << 17)
+def span(prefix: str) -> tuple[int, int]:
+    """The first and last address of a prefix, or of the network an interface's address is in, as integers."""
+    where = interface(prefix).network
+    return int(where[0]), int(where[-1])
+
+
+def on_link(own: str, address: str) -> bool:
+    """Whether an address is on the network that an interface's address (``own``) is in."""
+    if family(own) != family(address):
+        return False
+    first, last = span(own)
+    return first <= number(address) <= last
+
+
+def bare(own: str) -> str:
+    """An interface's address without its prefix length."""
+    return own.partition("/")[0]

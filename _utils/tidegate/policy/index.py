@@ -1,0 +1,182 @@
+"""Look-ups over one policy, each worked out once: ten thousand hosts ask the same questions again and again."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from fnmatch import translate
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from tidegate.policy.addresses import bare, family, on_link
+from tidegate.policy.selectors import Match, Recipients, is_glob
+
+if TYPE_CHECKING:
+    from tidegate.policy.model import Policy
+
+Shared = TypeVar("Shared")
+
+
+class Index:
+    """Answers about one policy. Nothing in it changes; what it hands out is shared and must not be changed either."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._chosen: dict[Match | tuple[str, str], frozenset[str]] = {}
+        self._documents: dict[Hashable, Any] = {}
+
+    @cached_property
+    def region_of(self) -> dict[str, str]:
+        """PoP → region."""
+        return {pop: name for name, region in self._policy.fleet.regions.items() for pop in region.pops}
+
+    @cached_property
+    def labels(self) -> dict[str, dict[str, str]]:
+        """Host → its labels."""
+        return {
+            name: {
+                "host": name,
+                "pop": host.pop,
+                "region": self.region_of.get(host.pop, ""),
+                "role": host.role,
+                "class": host.class_,
+            }
+            for name, host in self._policy.fleet.hosts.items()
+        }
+
+    @cached_property
+    def hosts_with(self) -> dict[tuple[str, str], frozenset[str]]:
+        """(label, value) → hosts that carry it."""
+        found: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for name, labels in self.labels.items():
+            for label in labels.items():
+                found[label].append(name)
+        return {label: frozenset(names) for label, names in found.items()}
+
+    @cached_property
+    def everyone(self) -> frozenset[str]:
+        """Every host."""
+        return frozenset(self.labels)
+
+    def values_of(self, label: str) -> set[str]:
+        """The values a label has anywhere in the fleet; PoPs and regions count even while they have no host."""
+        fleet = self._policy.fleet
+        if label == "region":
+            return set(fleet.regions)
+        if label == "pop":
+            return set(self.region_of)
+        return {value for key, value in self.hosts_with if key == label}
+
+    def select(self, match: Match) -> frozenset[str]:
+        """The hosts that a selector chooses."""
+        if match not in self._chosen:
+            chosen = self.everyone
+            for label, values in match.chosen.items():
+                chosen &= frozenset[str]().union(*(self._with(label, value) for value in values))
+            self._chosen[match] = chosen
+        return self._chosen[match]
+
+    def _with(self, label: str, value: str) -> frozenset[str]:
+        if label != "host" or not is_glob(value):
+            return self.hosts_with.get((label, value), frozenset())
+        if (label, value) not in self._chosen:
+            self._chosen[label, value] = frozenset(glob(value, self.labels))
+        return self._chosen[label, value]
+
+    @cached_property
+    def neighbors_of(self) -> dict[str, list[str]]:
+        """Host → names of its neighbors, sorted."""
+        found: dict[str, list[str]] = defaultdict(list)
+        if self._policy.routing:
+            for name, neighbor in sorted(self._policy.routing.neighbors.items()):
+                for host in self.select(neighbor.match):
+                    found[host].append(name)
+        return found
+
+    @cached_property
+    def announcements_of(self) -> dict[str, list[int]]:
+        """Host → positions of the announcements it makes, in order."""
+        routing = self._policy.routing
+        return self._positions(announcement.match for announcement in routing.announcements) if routing else {}
+
+    @cached_property
+    def rules_of(self) -> dict[str, list[int]]:
+        """Host → positions of its filter rules, in order."""
+        return self._positions(rule.match for rule in self._policy.filtering.rules)
+
+    @cached_property
+    def trees_of(self) -> dict[str, list[int]]:
+        """Host → positions of its shaping trees."""
+        return self._positions(tree.match for tree in self._policy.shaping)
+
+    def _positions(self, matches: Iterable[Match]) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = defaultdict(list)
+        for position, match in enumerate(matches):
+            for host in self.select(match):
+                found[host].append(position)
+        return found
+
+    @cached_property
+    def recipients(self) -> list[frozenset[str]]:
+        """For each announcement, the names of the neighbors it may go to."""
+        routing = self._policy.routing
+        return [self._recipients(announcement.to) for announcement in routing.announcements] if routing else []
+
+    def _recipients(self, to: Recipients) -> frozenset[str]:
+        neighbors = self._policy.routing.neighbors if self._policy.routing else {}
+        named = (
+            {name for pattern in to.neighbor for name in glob(pattern, neighbors)} if to.neighbor else set(neighbors)
+        )
+        return frozenset(name for name in named if to.role is None or neighbors[name].role in to.role)
+
+    @cached_property
+    def targets(self) -> dict[str, tuple[str, ...]]:
+        """Set or service → its prefixes."""
+        services = self._policy.routing.services if self._policy.routing else {}
+        found = {name: service.prefixes for name, service in services.items()}
+        return found | {name: entry.prefixes for name, entry in self._policy.filtering.sets.items()}
+
+    def prefixes(self, targets: tuple[str, ...]) -> list[str]:
+        """What names of sets and services, and prefixes, stand for: each prefix once, sorted."""
+        return sorted({prefix for target in targets for prefix in self.targets.get(target, (target,))})
+
+    def connection(self, host: str, neighbor: str) -> tuple[str, str] | None:
+        """The host's own address and device towards a neighbor, or ``None`` if they have no network in common.
+
+        Our own routers (``ibgp``) may be further away: the first address of the family, by interface name, then serves.
+        """
+        assert self._policy.routing is not None
+        peer = self._policy.routing.neighbors[neighbor]
+        interfaces = sorted(self._policy.fleet.hosts[host].interfaces.items())
+        for _, interface in interfaces:
+            for own in interface.addresses:
+                if on_link(own, peer.address):
+                    return bare(own), interface.device
+        if peer.role == "ibgp":
+            for _, interface in interfaces:
+                for own in interface.addresses:
+                    if family(own) == family(peer.address):
+                        return bare(own), interface.device
+        return None
+
+    def neighbor_addresses(self, host: str) -> list[str]:
+        """The addresses of a host's neighbors, sorted."""
+        if self._policy.routing is None:
+            return []
+        neighbors = self._policy.routing.neighbors
+        return sorted({neighbors[name].address for name in self.neighbors_of.get(host, ())})
+
+    def shared(self, key: Hashable, make: Callable[[], Shared]) -> Shared:
+        """Part of a plan that many hosts have in common, made once; whoever receives it must not change it."""
+        if key not in self._documents:
+            self._documents[key] = make()
+        return cast("Shared", self._documents[key])
+
+
+def glob(pattern: str, names: Iterable[str]) -> list[str]:
+    """The names that a shell pattern matches, in their order."""
+    if not is_glob(pattern):
+        return [name for name in names if name == pattern]
+    matches = re.compile(translate(pattern)).match
+    return [name for name in names if matches(name)]

@@ -1,0 +1,30 @@
+"""The policy as a whole, and what is worked out from it once and then used for every host."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from pydantic import Field
+
+from tidegate.policy.filtering import Filtering
+from tidegate.policy.fleet import Fleet
+from tidegate.policy.index import Index
+from tidegate.policy.routing import Routing
+from tidegate.policy.shaping import Tree
+from tidegate.policy.strict import Listed, Strict
+
+
+class Policy(Strict):
+    """What the fleet is to do with traffic."""
+
+    fleet: Fleet = Field(description="Regions, PoPs and hosts.")
+    routing: Routing | None = Field(
+        default=None, description="BGP: services, neighbors, announcements. Without it BIRD is left alone."
+    )
+    filtering: Filtering = Field(default_factory=Filtering, description="What is dropped in front of a host.")
+    shaping: Listed[Tree] = Field(default=(), description="Whose packets go first on which interface.")
+
+    @cached_property
+    def index(self) -> Index:
+        """Who is matched by what, and what targets stand for."""
+        return Index(self)

@@ -1,0 +1,1 @@
+"""tc: one HTB tree per interface and the clsact classifier that feeds it."""

@@ -1,0 +1,155 @@
+"""From the live tree to the desired one: the difference, as people read it and as ``tc -batch`` takes it. Pure.
+
+The order is what keeps traffic flowing: classes are added and changed first, then the classifier is flipped, then
+what nobody is sent to any more is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tidegate.tc.show import LiveClass, Span
+from tidegate.tc.tree import HtbClass, Tree, class_id
+
+_RATES = ("rate", "ceiling")
+_LABELS = {"rate": "guarantee"}
+_UNITS = ((10**12, "tbit"), (10**9, "gbit"), (10**6, "mbit"), (10**3, "kbit"))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What separates a device's classes from the desired ones.
+
+    ``moved`` are wanted classes that hang elsewhere, or below one that does: the kernel accepts a reparenting and does
+    nothing, and deletes no class that has children, so the whole branch, ``uprooted``, is deleted first and made again.
+    """
+
+    tree: Tree
+    added: tuple[HtbClass, ...] = ()
+    changed: tuple[tuple[LiveClass, HtbClass], ...] = ()
+    moved: tuple[tuple[LiveClass, HtbClass], ...] = ()
+    uprooted: tuple[LiveClass, ...] = ()
+    gone: tuple[LiveClass, ...] = ()
+    _names: Mapping[int, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.moved or self.gone)
+
+    def lines(self) -> list[str]:
+        """One readable line for every class that differs; ``uplink`` is the interface's name in the policy."""
+        prefix = f"{self.tree.device} class"
+        return [
+            *(f"+ {prefix} {describe(each)}" for each in self.added),
+            *(f"~ {prefix} {each.name} {_sentence(live, each)}" for live, each in (*self.changed, *self.moved)),
+            *(f"- {prefix} {self._names.get(live.minor, class_id(live.minor))}" for live in self.gone),
+        ]
+
+    def growing(self) -> list[str]:
+        """Batch lines that make and change classes, before the classifier is flipped."""
+        device = self.tree.device
+        return [
+            *(_delete(device, live.minor) for live in self.uprooted),
+            *(_write("add", device, each) for each in self._made()),
+            *(_write("change", device, each) for _, each in self.changed),
+        ]
+
+    def shrinking(self) -> list[str]:
+        """Batch lines that delete what is not in the plan, after the classifier was flipped."""
+        return [_delete(self.tree.device, live.minor) for live in self.gone if live not in self.uprooted]
+
+    def _made(self) -> Iterable[HtbClass]:
+        """Parents first: a class under a missing parent would become a root class, with exit status 0."""
+        made = {each.minor for each in (*self.added, *(each for _, each in self.moved))}
+        return (each for each in self.tree.classes if each.minor in made)
+
+
+def difference(tree: Tree, live: Mapping[int, LiveClass], names: Mapping[int, str] | None = None) -> Difference:
+    """How the live classes of the tree's device differ from the tree.
+
+    Args:
+        tree: What is wanted.
+        live: What ``show.classes`` read, by minor.
+        names: Names of classes by minor, as far as they are known, for those that the tree does not have.
+    """
+    wanted = {each.minor: each for each in tree.classes}
+    present = [(live[minor], each) for minor, each in wanted.items() if minor in live]
+    uprooted = _branches(live, {each.minor for is_, each in present if is_.parent != each.parent})
+    return Difference(
+        tree=tree,
+        added=tuple(each for minor, each in wanted.items() if minor not in live),
+        changed=tuple((is_, each) for is_, each in present if is_.minor not in uprooted and _words(is_, each)),
+        moved=tuple((is_, each) for is_, each in present if is_.minor in uprooted),
+        uprooted=_children_first(live, uprooted),
+        gone=_children_first(live, live.keys() - wanted.keys()),
+        _names=names or {},
+    )
+
+
+def describe(each: HtbClass) -> str:
+    """``web 60mbit..100mbit prio 1``."""
+    return f"{each.name} {bits(each.rate)}..{bits(each.ceiling)} prio {each.priority}"
+
+
+def bits(rate: int) -> str:
+    """A rate in bit/s as short as it can be said: ``2.5gbit``."""
+    for scale, unit in _UNITS:
+        if rate >= scale:
+            return f"{rate / scale:.4g}{unit}"
+    return f"{rate}bit"
+
+
+def _sentence(live: LiveClass, each: HtbClass) -> str:
+    return ", ".join(_words(live, each)) or "made again below its parent"
+
+
+def _words(live: LiveClass, each: HtbClass) -> list[str]:
+    """What differs in one class, as ``guarantee 5mbit → 10mbit``; rates and sizes within what tc rounds are equal."""
+    words = [
+        f"{_LABELS.get(name, name)} {_shown(name, span)} → {_shown(name, getattr(each, name))}"
+        for name in ("rate", "ceiling", "burst", "cburst")
+        if getattr(each, name) not in (span := getattr(live, name))
+    ]
+    words += [
+        f"{name} {getattr(live, name)} → {getattr(each, name)}"
+        for name in ("priority", "quantum")
+        if getattr(live, name) not in (None, getattr(each, name))
+    ]
+    if live.parent != each.parent:
+        words.append(f"parent {class_id(live.parent)} → {class_id(each.parent)}")
+    return words
+
+
+def _shown(name: str, figure: Span | int) -> str:
+    value = figure.low if isinstance(figure, Span) else figure
+    return bits(value) if name in _RATES else f"{value}b"
+
+
+def _write(verb: str, device: str, each: HtbClass) -> str:
+    """The whole specification, always: ``class change`` resets what is left out."""
+    return (
+        f"class {verb} dev {device} parent {class_id(each.parent)} classid {each.id} htb"
+        f" rate {each.rate}bit ceil {each.ceiling}bit prio {each.priority}"
+        f" burst {each.burst}b cburst {each.cburst}b quantum {each.quantum}"
+    )
+
+
+def _delete(device: str, minor: int) -> str:
+    return f"class del dev {device} classid {class_id(minor)}"
+
+
+def _branches(live: Mapping[int, LiveClass], minors: set[int]) -> set[int]:
+    """The classes and everything below them."""
+    return {minor for minor in live if not minors.isdisjoint(_lineage(live, minor))} if minors else set()
+
+
+def _children_first(live: Mapping[int, LiveClass], minors: Iterable[int]) -> tuple[LiveClass, ...]:
+    return tuple(live[minor] for minor in sorted(minors, key=lambda minor: (-len(_lineage(live, minor)), minor)))
+
+
+def _lineage(live: Mapping[int, LiveClass], minor: int) -> list[int]:
+    """A class and its ancestors."""
+    lineage = [minor]
+    while (above := live[lineage[-1]].parent) in live:
+        lineage.append(above)
+    return lineage

@@ -1,0 +1,20 @@
+"""From the plan's section to the file that a generation holds. Pure and deterministic."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from tidegate.tc.section import TcSection
+from tidegate.tc.tree import digest, plant
+
+
+def render(section: TcSection) -> dict[str, str]:
+    """``tc.json``: the desired trees in HTB's terms.
+
+    ``marker`` stands for the whole; each interface has a marker of its own for what its classifier holds, which the
+    kernel is given as well, so that a changed rate flips no classifier.
+    """
+    trees = [asdict(plant(interface)) for interface in sorted(section["interfaces"], key=lambda each: each["device"])]
+    document = {"marker": digest(trees), "interfaces": trees}
+    return {"tc.json": json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"}

@@ -1,0 +1,182 @@
+"""The desired tree of one interface: what the plan says, in the words of HTB. Pure.
+
+``1de:`` the qdisc, ``1de:1`` one inner class as wide as the link, below it the plan's classes as leaves::
+
+    1de:                        default 0
+    └── 1de:1     link          rate = ceil = the interface's rate
+        ├── 1de:11    control   rate = guarantee, ceil = ceiling
+        └── 1de:9c2   bulk
+
+Leaves lend each other what they do not use through ``1de:1``; lower ``prio`` borrows first, equals borrow in proportion
+to ``quantum`` (M. Devera, "HTB Linux queuing discipline manual", sections 3 and 4).
+
+**The qdisc's own default is 0, always**: HTB cannot change it on a live tree (``sch_htb`` has no ``change``), and
+packets that no class claims then go past the tree, unshaped, instead of being lost. The classifier alone sends packets
+into the tree, and it knows the default class; so one map write decides over shaped or unshaped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tidegate.bpf.section import Matcher
+from tidegate.host.errors import Refused
+from tidegate.tc.section import ShapedInterface, TrafficClass
+
+MAJOR = 0x1DE
+"""Handle of every qdisc that is ours; nobody else's tree is ever written."""
+LINK = 1
+"""Minor of the inner class that stands for the link."""
+
+_MIN_RATE = 8_000
+"""bit/s. HTB needs a rate above zero, and at less than 1 kB/s one packet would mortgage its class for seconds."""
+_BURST_SECONDS = 0.001
+"""How much a class may send at once, as time at its rate.
+
+What HTB loses for good is the time by which its timer is late beyond the burst. The timer is an hrtimer (last word of
+``/proc/net/psched``), so what counts is not rate/HZ but how late a soft interrupt runs: well below a millisecond on a
+host that keeps up. More than that would hit the shallow buffers of the next hop; sqm-scripts use 1 ms as well.
+"""
+_FRAME = 1514
+"""A full Ethernet frame in bytes (MTU 1500). Larger packets are sent as well: HTB's tokens go below zero for them."""
+_MIN_BURST = 1600
+_QUANTUM_SECONDS = (0.001, 0.01)
+_DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,14}")
+
+
+@dataclass(frozen=True)
+class HtbClass:
+    """One class as ``tc`` is told: rates in bit/s, burst, cburst and quantum in bytes; parent 0 is the qdisc itself."""
+
+    name: str
+    minor: int
+    parent: int
+    priority: int
+    rate: int
+    ceiling: int
+    burst: int
+    cburst: int
+    quantum: int
+
+    @property
+    def id(self) -> str:
+        """The class id as tc writes it: ``1de:11``."""
+        return class_id(self.minor)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the classifier: packets that match go to the class ``minor``. The first entry that matches wins."""
+
+    minor: int
+    match: Matcher
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Everything Tidegate wants on one interface. Parents stand before their children in ``classes``."""
+
+    interface: str
+    device: str
+    classes: tuple[HtbClass, ...]
+    default: int
+    entries: tuple[Entry, ...]
+    marker: str
+
+    def named(self) -> dict[int, str]:
+        """Names of the classes by minor."""
+        return {each.minor: each.name for each in self.classes}
+
+    @property
+    def leaves(self) -> tuple[HtbClass, ...]:
+        """The classes of the plan, without the inner one that stands for the link."""
+        return tuple(each for each in self.classes if each.minor != LINK)
+
+
+def class_id(minor: int) -> str:
+    """``1de:MINOR`` in hexadecimal; minor 0 is the qdisc."""
+    return f"{MAJOR:x}:{minor:x}" if minor else f"{MAJOR:x}:"
+
+
+def plant(interface: ShapedInterface) -> Tree:
+    """The tree of one interface of the section."""
+    rate = _whole_bytes(interface["rate"])
+    default = next(each["minor"] for each in interface["classes"] if each["default"])
+    entries = tuple(Entry(each["minor"], matcher) for each in interface["classes"] for matcher in each["match"])
+    link = HtbClass("link", LINK, 0, 0, rate, rate, _burst(rate), _burst(rate), _quantum(rate, rate))
+    return Tree(
+        interface=interface["name"],
+        device=interface["device"],
+        classes=(link, *(_leaf(each, rate) for each in interface["classes"])),
+        default=default,
+        entries=entries,
+        marker=digest({"default": default, "entries": [asdict(entry) for entry in entries]}),
+    )
+
+
+def digest(document: Any) -> str:
+    """16 hex digits that stand for a JSON document."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load(generation: Path) -> list[Tree]:
+    """The trees of a generation's ``tc.json``.
+
+    Raises:
+        Refused: the file is missing or damaged: that never means "no trees".
+    """
+    path = generation / "tc.json"
+    try:
+        trees = [_restore(each) for each in json.loads(path.read_text())["interfaces"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refused(f"{path} cannot be read ({error}): tc is left as it is") from None
+    for tree in trees:
+        if not _DEVICE.fullmatch(tree.device):
+            raise Refused(f"{path}: {tree.device!r} is no name of a network device")
+    return trees
+
+
+def _restore(document: dict[str, Any]) -> Tree:
+    return Tree(
+        **{
+            **document,
+            "classes": tuple(HtbClass(**each) for each in document["classes"]),
+            "entries": tuple(Entry(**each) for each in document["entries"]),
+        }
+    )
+
+
+def _leaf(each: TrafficClass, link_rate: int) -> HtbClass:
+    rate = max(_whole_bytes(each["guarantee"]), _MIN_RATE)
+    ceiling = max(_whole_bytes(each["ceiling"]), rate)
+    quantum = _quantum(rate, link_rate)
+    return HtbClass(
+        each["name"], each["minor"], LINK, each["priority"], rate, ceiling, _burst(rate), _burst(ceiling), quantum
+    )
+
+
+def _whole_bytes(rate: int) -> int:
+    """The kernel counts bytes per second: a rate that is not a multiple of 8 bit/s would never read back equal."""
+    return rate // 8 * 8
+
+
+def _burst(rate: int) -> int:
+    return max(int(rate / 8 * _BURST_SECONDS), _MIN_BURST)
+
+
+def _quantum(rate: int, link_rate: int) -> int:
+    """Bytes a class may send in its turn among equals that borrow: in proportion to its guarantee.
+
+    The scale is set by the link alone, so that adding a class changes no other: long enough that a guarantee of 1 %
+    still gets a full frame a turn (below that, HTB shares by packets instead of bytes), short enough that a round of
+    all takes 1 to 10 ms.
+    """
+    shortest, longest = _QUANTUM_SECONDS
+    seconds = min(max(_FRAME / (link_rate / 8 * 0.01), shortest), longest)
+    return max(int(rate / 8 * seconds), _FRAME)

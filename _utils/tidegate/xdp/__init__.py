@@ -1,0 +1,1 @@
+"""XDP: the packet filter in front of the host."""

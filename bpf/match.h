@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: (Apache-2.0 OR GPL-2.0-only) */
+/*
+ * Which entry of a policy a packet matches: the part that the XDP filter and the tc classifier share.
+ *
+ * A policy is up to 64 entries in order. Each dimension (source address, protocol, port …) has a table that answers with
+ * a 64-bit word: bit n is set if entry n's condition on that dimension holds. The AND of the words is every entry that
+ * matches, its lowest set bit the first of them. The cost does not depend on the number of entries, and a dimension
+ * that no entry looks at is never looked up.
+ *
+ * Everything exists twice, in two slots. `config` says which slot is in force; it is one 64-bit word, written by one
+ * store and read once per packet, so a packet is judged by one policy or the other, never by a mix:
+ *
+ *     config = deadline << 1 | slot        deadline: CLOCK_MONOTONIC nanoseconds, 0 for none
+ *
+ * Past its deadline a slot is ignored and the other one is in force: an unconfirmed policy ends here, in the data path,
+ * even if every agent that could take it back is dead. A slot that was never filled holds no entries and matches nothing.
+ *
+ * Userspace (tidegate/bpf/) mirrors `struct slot` and checks its size against the map before writing. Whoever changes a
+ * layout here changes MAPS_VERSION there, which is part of the pin path.
+ */
+#pragma once
+
+#include "parse.h"
+
+#define SLOTS 2
+#define MAX_ENTRIES 64
+#define MAX_DEVICES 64
+#define PORTS 65536
+
+/* Dimensions in `slot.uses`: set if some entry looks at it, so that the table must be consulted. */
+enum uses {
+	USES_SOURCE4 = 1 << 0,
+	USES_SOURCE6 = 1 << 1,
+	USES_DESTINATION4 = 1 << 2,
+	USES_DESTINATION6 = 1 << 3,
+	USES_PROTOCOL = 1 << 4,
+	USES_SOURCE_PORT = 1 << 5,
+	USES_DESTINATION_PORT = 1 << 6,
+	USES_DSCP = 1 << 7,
+	USES_DEVICE = 1 << 8,
+};
+
+#define USES_TRANSPORT (USES_PROTOCOL | USES_SOURCE_PORT | USES_DESTINATION_PORT)
+
+struct action {
+	__u32 value;   /* xdp: enum xdp_action; tc: the class id */
+	__u32 counter; /* xdp: index into `counters` */
+};
+
+struct device {
+	__u32 ifindex;
+	__u32 reserved;
+	__u64 word;
+};
+
+/* All of a policy that has a fixed size. Words named any_* are the entries that do not look at the dimension. */
+struct slot {
+	__u64 marker; /* userspace's name for what the slot holds; 0 while it is being filled */
+	__u64 entries;
+	__u64 any_source;
+	__u64 any_destination;
+	__u64 any_protocol;
+	__u64 any_source_port;
+	__u64 any_destination_port;
+	__u32 uses;
+	__u32 fallback; /* the action's value if no entry matches */
+	__u32 devices;
+	__u32 reserved;
+	struct device device[MAX_DEVICES];
+	struct action action[MAX_ENTRIES];
+	__u64 dscp[64];
+	__u64 protocol[256];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SLOTS);
+	__type(key, __u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
+
+/* Both slots in one array, the second behind the first: a look-up the verifier inlines, a table userspace maps. */
+#define PORT_TABLE(name)                                  \
+	struct {                                          \
+		__uint(type, BPF_MAP_TYPE_ARRAY);         \
+		__uint(map_flags, BPF_F_MMAPABLE);        \
+		__uint(max_entries, SLOTS * PORTS);       \
+		__type(key, __u32);                       \
+		__type(value, __u64);                     \
+	} name SEC(".maps")
+
+PORT_TABLE(source_port);
+PORT_TABLE(destination_port);
+
+/* A trie per slot, made by userspace as large as its prefixes need; none at all if they need none. */
+#define PREFIX_TABLE(name, address_size)                                  \
+	struct {                                                          \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                 \
+		__uint(max_entries, SLOTS);                               \
+		__uint(key_size, sizeof(__u32));                          \
+		__array(values, struct {                                  \
+			__uint(type, BPF_MAP_TYPE_LPM_TRIE);              \
+			__uint(map_flags, BPF_F_NO_PREALLOC);             \
+			__uint(max_entries, 1);                           \
+			__uint(key_size, sizeof(__u32) + (address_size)); \
+			__uint(value_size, sizeof(__u64));                \
+		});                                                       \
+	} name SEC(".maps")
+
+PREFIX_TABLE(source4, 4);
+PREFIX_TABLE(source6, 16);
+PREFIX_TABLE(destination4, 4);
+PREFIX_TABLE(destination6, 16);
+
+/* Which slot is in force now. The clock is read only while a deadline is pending. */
+static __always_inline __u32 slot_in_force(void)
+{
+	__u32 zero = 0;
+	__u64 *word = bpf_map_lookup_elem(&config, &zero);
+	__u64 deadline, value;
+	__u32 index;
+
+	if (!word)
+		return 0;
+	value = *(volatile __u64 *)word;
+	index = value & 1;
+	deadline = value >> 1;
+	if (deadline && bpf_ktime_get_ns() >= deadline)
+		index ^= 1;
+	return index;
+}
+
+static __always_inline __u64 match_device(const struct slot *slot, __u32 ifindex)
+{
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < MAX_DEVICES && i < slot->devices; i++)
+		if (slot->device[i].ifindex == ifindex)
+			return slot->device[i].word;
+	return 0;
+}
+
+static __always_inline __u64 match_port(void *table, __u32 index, __u16 port)
+{
+	__u32 key = index * PORTS + port;
+	__u64 *word = bpf_map_lookup_elem(table, &key);
+
+	return word ? *word : 0;
+}
+
+/* `any`: the word of the entries that take any address; every word in the trie includes it. */
+static __always_inline __u64 match_prefix(void *table, __u32 index, const struct address *address, __u64 any)
+{
+	void *trie = bpf_map_lookup_elem(table, &index);
+	__u64 *word;
+
+	if (!trie)
+		return any;
+	word = bpf_map_lookup_elem(trie, address);
+	return word ? *word : any;
+}
+
+static __always_inline __u64 match_source(const struct slot *slot, __u32 index, const struct packet *packet)
+{
+	if (packet->family == 4 && slot->uses & USES_SOURCE4)
+		return match_prefix(&source4, index, &packet->source, slot->any_source);
+	if (packet->family == 6 && slot->uses & USES_SOURCE6)
+		return match_prefix(&source6, index, &packet->source, slot->any_source);
+	return slot->any_source;
+}
+
+static __always_inline __u64 match_destination(const struct slot *slot, __u32 index, const struct packet *packet)
+{
+	if (packet->family == 4 && slot->uses & USES_DESTINATION4)
+		return match_prefix(&destination4, index, &packet->destination, slot->any_destination);
+	if (packet->family == 6 && slot->uses & USES_DESTINATION6)
+		return match_prefix(&destination6, index, &packet->destination, slot->any_destination);
+	return slot->any_destination;
+}
+
+static __always_inline __u64 match_ports(const struct slot *slot, __u32 index, const struct packet *packet)
+{
+	__u64 word = ~0ULL;
+
+	if (!packet->has_ports)
+		return slot->any_source_port & slot->any_destination_port;
+	if (slot->uses & USES_SOURCE_PORT)
+		word &= match_port(&source_port, index, packet->source_port);
+	if (slot->uses & USES_DESTINATION_PORT)
+		word &= match_port(&destination_port, index, packet->destination_port);
+	return word;
+}
+
+/* Every entry that the packet matches. The tries come last: they cost most, and often nothing is left to ask. */
+static __always_inline __u64 match(const struct slot *slot, __u32 index, const struct packet *packet, __u32 ifindex)
+{
+	__u64 word = slot->entries;
+
+	if (slot->uses & USES_DEVICE)
+		word &= match_device(slot, ifindex);
+	if (slot->uses & USES_DSCP)
+		word &= slot->dscp[packet->dscp & 63];
+	if (slot->uses & USES_PROTOCOL)
+		word &= packet->hidden ? slot->any_protocol : slot->protocol[packet->protocol];
+	if (word)
+		word &= match_ports(slot, index, packet);
+	if (word)
+		word &= match_source(slot, index, packet);
+	if (word)
+		word &= match_destination(slot, index, packet);
+	return word;
+}
+
+/* The lowest set bit's number (BPF has no such instruction). `word` must not be zero. */
+static __always_inline __u32 first_entry(__u64 word)
+{
+	__u32 entry = 0;
+
+	if (!(word & 0xffffffff)) {
+		entry += 32;
+		word >>= 32;
+	}
+	if (!(word & 0xffff)) {
+		entry += 16;
+		word >>= 16;
+	}
+	if (!(word & 0xff)) {
+		entry += 8;
+		word >>= 8;
+	}
+	if (!(word & 0xf)) {
+		entry += 4;
+		word >>= 4;
+	}
+	if (!(word & 0x3)) {
+		entry += 2;
+		word >>= 2;
+	}
+	if (!(word & 0x1))
+		entry += 1;
+	return entry & (MAX_ENTRIES - 1);
+}

@@ -1,0 +1,23 @@
+include:
+  - traffic.staged
+  - traffic.tc
+
+# Leaving comes first: a host stops attracting traffic before it stops being ready for it.
+what is no longer announced is withdrawn:
+  bird.withdrawn:
+    - require:
+      - traffic: this host's plan is staged
+
+# Arriving comes last: sessions and announcements follow filter and shaping.
+bird is as planned:
+  bird.applied:
+    - require:
+      - tc: tc is as planned
+
+{% if pillar.get('traffic', {}).get('bird') %}
+bird starts at boot:
+  service.enabled:
+    - name: bird
+    - require:
+      - bird: bird is as planned
+{% endif %}

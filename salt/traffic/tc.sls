@@ -1,0 +1,7 @@
+include:
+  - traffic.xdp
+
+tc is as planned:
+  tc.applied:
+    - require:
+      - xdp: xdp is as planned
