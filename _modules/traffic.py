@@ -2,12 +2,10 @@
 This host's traffic policy: what it runs, whether it is healthy, and the transaction's verbs.
 """
 
-from salt.exceptions import CommandExecutionError
-
 from tidegate.host import record, transaction
 from tidegate.host import status as _status
-from tidegate.host.errors import TidegateError
 from tidegate.minion import master, sources
+from tidegate.minion.face import told
 
 __virtualname__ = "traffic"
 __func_alias__ = {"plan_": "plan"}
@@ -27,7 +25,7 @@ def plan_():
 
         salt 'edge1.lhr1' traffic.plan
     """
-    return _told(lambda: sources.plan(__pillar__, __opts__).document)
+    return told(lambda: sources.plan(__pillar__, __opts__).document)
 
 
 def status():
@@ -40,7 +38,7 @@ def status():
 
         salt 'edge*' traffic.status
     """
-    return _told(_status.status)
+    return told(_status.status)
 
 
 def health():
@@ -53,7 +51,7 @@ def health():
 
         salt 'edge*' traffic.health
     """
-    return _told(_status.health)
+    return told(_status.health)
 
 
 def drift():
@@ -66,7 +64,7 @@ def drift():
 
         salt 'edge*' traffic.drift
     """
-    return _told(_status.drift)
+    return told(_status.drift)
 
 
 def confirm(wait=10):
@@ -84,7 +82,7 @@ def confirm(wait=10):
         if not master.is_masterless(__opts__):
             master.reach(__opts__)
 
-    return _told(lambda: _id(transaction.confirm(reach, wait)))
+    return told(lambda: _id(transaction.confirm(reach, wait)))
 
 
 def revert(reason="asked for"):
@@ -98,7 +96,7 @@ def revert(reason="asked for"):
 
         salt 'edge1.lhr1' traffic.revert reason='wrong maintenance window'
     """
-    return _told(lambda: _id(transaction.revert(reason)))
+    return told(lambda: _id(transaction.revert(reason)))
 
 
 def retry(generation):
@@ -111,15 +109,8 @@ def retry(generation):
 
         salt 'edge1.lhr1' traffic.retry 1f3a5c7e9b2d4f60
     """
-    return _told(lambda: record.forget_reverted(str(generation)))
+    return told(lambda: record.forget_reverted(str(generation)))
 
 
 def _id(generation):
     return generation.id if generation else None
-
-
-def _told(act):
-    try:
-        return act()
-    except TidegateError as error:
-        raise CommandExecutionError(str(error)) from error

@@ -57,6 +57,7 @@ struct device {
 struct slot {
 	__u64 marker; /* userspace's name for what the slot holds; 0 while it is being filled */
 	__u64 entries;
+	__u64 any_device;
 	__u64 any_source;
 	__u64 any_destination;
 	__u64 any_protocol;
@@ -139,13 +140,16 @@ static __always_inline __u32 slot_in_force(void)
 	return index;
 }
 
-static __always_inline __u64 match_device(const struct slot *slot, __u32 ifindex)
+/* A global function: the verifier walks its loop once, not once for each way to reach it. */
+__noinline __u64 match_device(const struct slot *slot, __u32 ifindex)
 {
+	if (!slot)
+		return 0;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < MAX_DEVICES && i < slot->devices; i++)
 		if (slot->device[i].ifindex == ifindex)
 			return slot->device[i].word;
-	return 0;
+	return slot->any_device;
 }
 
 static __always_inline __u64 match_port(void *table, __u32 index, __u16 port)
@@ -219,32 +223,15 @@ static __always_inline __u64 match(const struct slot *slot, __u32 index, const s
 	return word;
 }
 
-/* The lowest set bit's number (BPF has no such instruction). `word` must not be zero. */
+/*
+ * The lowest set bit's number: BPF has no such instruction, so count the ones below it, without a branch (Warren,
+ * Hacker's Delight, 5-1). `word` must not be zero.
+ */
 static __always_inline __u32 first_entry(__u64 word)
 {
-	__u32 entry = 0;
-
-	if (!(word & 0xffffffff)) {
-		entry += 32;
-		word >>= 32;
-	}
-	if (!(word & 0xffff)) {
-		entry += 16;
-		word >>= 16;
-	}
-	if (!(word & 0xff)) {
-		entry += 8;
-		word >>= 8;
-	}
-	if (!(word & 0xf)) {
-		entry += 4;
-		word >>= 4;
-	}
-	if (!(word & 0x3)) {
-		entry += 2;
-		word >>= 2;
-	}
-	if (!(word & 0x1))
-		entry += 1;
-	return entry & (MAX_ENTRIES - 1);
+	word = (word & -word) - 1;
+	word -= word >> 1 & 0x5555555555555555;
+	word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return word * 0x0101010101010101 >> 56 & (MAX_ENTRIES - 1);
 }

@@ -25,6 +25,7 @@
 
 #define MAX_VLAN_TAGS 2
 #define MAX_EXTENSIONS 8
+#define HOP_LIMIT_ON_LINK 255
 
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 #define IPV6_FRAGMENT_OFFSET 0xfff8
@@ -197,4 +198,10 @@ static __always_inline bool parse(void *data, void *end, struct packet *packet)
 	if (protocol == bpf_htons(ETH_P_IPV6))
 		return parse_ipv6(header, end, packet);
 	return false;
+}
+
+/* RFC 4861 section 7.1: router and neighbor solicitation and advertisement, redirect; 255 proves it comes from the link. */
+static __always_inline bool is_neighbor_discovery(const struct packet *packet)
+{
+	return packet->icmp6_type >= 133 && packet->icmp6_type <= 137 && packet->hop_limit == HOP_LIMIT_ON_LINK;
 }

@@ -17,7 +17,6 @@
 #define COUNTERS 256
 #define NAME_LENGTH 64
 #define MANAGEMENT_PEERS 16384
-#define HOP_LIMIT_ON_LINK 255
 
 struct tally {
 	__u64 packets;
@@ -110,12 +109,6 @@ static __always_inline void count(void *table, __u32 index, __u64 bytes)
 		return;
 	tally->packets++;
 	tally->bytes += bytes;
-}
-
-/* RFC 4861 section 7.1: router and neighbor solicitation and advertisement, redirect; 255 proves it comes from the link. */
-static __always_inline bool is_neighbor_discovery(const struct packet *packet)
-{
-	return packet->icmp6_type >= 133 && packet->icmp6_type <= 137 && packet->hop_limit == HOP_LIMIT_ON_LINK;
 }
 
 static __always_inline bool is_peer(const struct packet *packet, __u16 port, __u8 side)

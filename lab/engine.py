@@ -102,10 +102,10 @@ class Engine:
         command += ["--file", str(folder / "Containerfile"), "--target", target, "--tag", image]
         command += [word for name, value in args.items() for word in ("--build-arg", f"{name}={value}")]
         with log.open("w") as stream:
-            code = subprocess.run([*command, str(folder)], stdout=stream, stderr=subprocess.STDOUT, check=False).returncode
-        if code:
+            done = subprocess.run([*command, str(folder)], stdout=stream, stderr=subprocess.STDOUT, check=False)
+        if done.returncode:
             end = "\n".join(log.read_text().splitlines()[-20:])
-            raise EngineError(f"building {target} failed ({code}); {log} ends:\n{end}")
+            raise EngineError(f"building {target} failed ({done.returncode}); {log} ends:\n{end}")
 
     def create(self, name: str, host: str, lab: str, image: str, mounts: Iterable[tuple[Path, str]]) -> None:
         """Make a container that will boot systemd, without any network of the engine's."""
@@ -161,7 +161,8 @@ class Engine:
         return [self.command, "exec", "--interactive", *(["--tty"] if terminal else []), name, *command]
 
     def _try(self, *words: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run([self.command, *self.runtime, *words], input=stdin or b"", capture_output=True, check=False)
+        command = [self.command, *self.runtime, *words]
+        done = subprocess.run(command, input=stdin or b"", capture_output=True, check=False)
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def _run(self, *words: str, stdin: bytes | None = None) -> str:

@@ -11,7 +11,7 @@ from typing import TextIO
 
 
 class Progress:
-    """Prints ``[2/6] Cables … 3 s``; on a terminal the seconds run, elsewhere a long step says every 15 s that it lives."""
+    """Prints ``[2/6] Cables … 3 s``; on a terminal the seconds run, elsewhere a long step says so every 15 s."""
 
     def __init__(self, total: int, stream: TextIO = sys.stderr) -> None:
         self.total = total

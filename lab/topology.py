@@ -26,6 +26,11 @@ class Host:
     """Major version of the BIRD that an edge runs."""
 
     @property
+    def software(self) -> str:
+        """What makes it what it is, for people."""
+        return {"edge": f"BIRD {self.bird}", "router": f"FRR AS{self.asn}", "master": "Salt"}.get(self.role, "curl")
+
+    @property
     def image(self) -> str:
         """The target in ``image/Containerfile`` it boots from."""
         return f"edge-bird{self.bird}" if self.role == "edge" else self.role
@@ -46,7 +51,6 @@ class Link:
 
     ends: tuple[End, End]
     password: str | None = None
-    distance: int = 0
 
     def other(self, host: Host) -> End:
         """The end that is not at ``host``."""
@@ -130,7 +134,7 @@ def load(path: Path = FILE) -> Topology:
             cards[name] += 1
         if len(ends) != 2:
             raise ValueError(f"{path}: links[{number}] must name two known hosts: {sorted(fields)}")
-        links.append(Link((ends[0], ends[1]), fields.get("password"), fields.get("distance", 0)))
+        links.append(Link((ends[0], ends[1]), fields.get("password")))
     loopbacks = [
         Loopback(hosts[name], ip_interface(address), str(ip_network(prefix)))
         for name, addresses in raw.get("loopbacks", {}).items()

@@ -47,7 +47,9 @@ def identifier(value: Any) -> Syntax:
         ValueError: It is not letters, digits and underscores, or is longer than BIRD allows.
     """
     if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value) or len(value) > MAX_IDENTIFIER:
-        raise ValueError(f"must be at most {MAX_IDENTIFIER} letters, digits and underscores, and not begin with a digit")
+        raise ValueError(
+            f"must be at most {MAX_IDENTIFIER} letters, digits and underscores, and not begin with a digit"
+        )
     return Syntax(value)
 
 

@@ -14,15 +14,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.runtime import Context
 
 from tidegate.bird import quote
+from tidegate.bird.parse import OLDEST, Version, dotted
 from tidegate.bird.quote import Syntax
 from tidegate.bird.section import BirdSection, Export, Family, Neighbor
 from tidegate.host.errors import Refused
 
-Version = tuple[int, int, int]
-
-OLDEST: Version = (2, 0, 12)
 _TYPED_FUNCTIONS: Version = (2, 15, 0)
 _AUTHENTICATION_OPTION: Version = (2, 17, 0)
+_SESSION_KEYS = ("name", "protocol", "family", "address", "local", "device", "asn", "role")
 _NO_MARKER = Syntax("0" * 16)
 _LEARNED_FROM = {"provider": "FROM_PROVIDER", "peer": "FROM_PEER", "customer": "FROM_CUSTOMER"}
 _FAMILIES: dict[Family, tuple[str, str]] = {"ipv4": ("4", "0.0.0.0/0"), "ipv6": ("6", "::/0")}
@@ -47,14 +46,14 @@ def render(
             the passwords in it to somebody who reads it from the running daemon.
 
     Returns:
-        ``bird.conf`` as BIRD reads it, and ``bird.json`` (no secrets): marker, table, the services' routes, the sessions
-        and what each is to announce, as ``live`` and ``health`` need them.
+        ``bird.conf`` as BIRD reads it, and ``bird.json`` (no secrets): marker, table, the services' routes, the
+        sessions and what each is to announce, as ``live`` and ``health`` need them.
 
     Raises:
         Refused: BIRD is too old, or a value would not stay a value in BIRD's configuration; the field is named.
     """
     if version < OLDEST:
-        raise Refused(f"BIRD {_dotted(version)} is too old: {_dotted(OLDEST)} or newer is needed")
+        raise Refused(f"BIRD {dotted(version)} is too old: {dotted(OLDEST)} or newer is needed")
     view = _view(section)
     environment = _environment(templates, secrets)
     try:
@@ -75,7 +74,7 @@ def render(
 
 def _environment(templates: Path, secrets: Mapping[str, str]) -> Environment:
     # Not HTML: the filters of quote.py are the escaping.
-    environment = Environment(  # noqa: S701
+    environment = Environment(
         loader=FileSystemLoader(templates),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -180,7 +179,7 @@ def _desired(section: BirdSection, marker: str) -> dict[str, Any]:
         "routes": {prefix: service["name"] for service in section["services"] for prefix in _both(service)},
         "sessions": [
             {
-                **{key: neighbor[key] for key in ("name", "protocol", "family", "address", "local", "device", "asn", "role")},
+                **{key: neighbor[key] for key in _SESSION_KEYS},  # type: ignore[literal-required]
                 "accept": neighbor["import_"]["accept"],
                 "announces": sorted({prefix for export in neighbor["export"] for prefix in export["prefixes"]}),
             }
@@ -191,7 +190,3 @@ def _desired(section: BirdSection, marker: str) -> dict[str, Any]:
 
 def _both(service: Any) -> list[str]:
     return [*service["ipv4"], *service["ipv6"]]
-
-
-def _dotted(version: Version) -> str:
-    return ".".join(map(str, version))

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ctypes
 import os
 from contextlib import suppress
-from ctypes import byref, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import byref, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
+from tidegate.bpf.abi import Batch, LinkCreate, LinkInfo, MapCreate, MapInfo, ProgramInfo, TestRun, XdpQuery
 from tidegate.host.errors import Failed
 
 MAP_TYPE_LPM_TRIE = 11
@@ -32,117 +33,11 @@ class BpfError(Failed):
         self.errno = errno
 
 
-class _Structure(ctypes.Structure):
-    """An option structure of libbpf: its first field is its own size."""
-
-    def __init__(self, **fields: Any) -> None:
-        super().__init__(sz=ctypes.sizeof(self), **fields)
-
-
-class _MapCreate(_Structure):
-    _fields_ = (
-        ("sz", c_size_t),
-        ("btf", c_uint32 * 4),
-        ("inner_map_fd", c_uint32),
-        ("map_flags", c_uint32),
-        ("map_extra", c_uint64),
-        ("numa_node", c_uint32),
-        ("map_ifindex", c_uint32),
-    )
-
-
-class _Batch(_Structure):
-    _fields_ = (("sz", c_size_t), ("elem_flags", c_uint64), ("flags", c_uint64))
-
-
-class _LinkCreate(_Structure):
-    _fields_ = (("sz", c_size_t), ("flags", c_uint32), ("padding", c_uint32))
-
-
-class _XdpQuery(_Structure):
-    _fields_ = (
-        ("sz", c_size_t),
-        ("prog_id", c_uint32),
-        ("drv_prog_id", c_uint32),
-        ("hw_prog_id", c_uint32),
-        ("skb_prog_id", c_uint32),
-        ("attach_mode", c_uint8),
-        ("padding", c_uint8 * 7),
-    )
-
-
-class _TestRun(_Structure):
-    _fields_ = (
-        ("sz", c_size_t),
-        ("data_in", c_void_p),
-        ("data_out", c_void_p),
-        ("data_size_in", c_uint32),
-        ("data_size_out", c_uint32),
-        ("ctx_in", c_void_p),
-        ("ctx_out", c_void_p),
-        ("ctx_size_in", c_uint32),
-        ("ctx_size_out", c_uint32),
-        ("retval", c_uint32),
-        ("repeat", c_int),
-        ("duration", c_uint32),
-        ("flags", c_uint32),
-        ("cpu", c_uint32),
-        ("batch_size", c_uint32),
-    )
-
-
-class ProgramInfo(ctypes.Structure):
-    """The start of ``struct bpf_prog_info``; the kernel fills as much as it is given room for."""
-
-    _fields_ = (
-        ("type", c_uint32),
-        ("id", c_uint32),
-        ("tag", c_uint8 * 8),
-        ("jited_len", c_uint32),
-        ("xlated_len", c_uint32),
-        ("jited", c_uint64),
-        ("xlated", c_uint64),
-        ("load_time", c_uint64),
-        ("created_by_uid", c_uint32),
-        ("nr_map_ids", c_uint32),
-        ("map_ids", c_uint64),
-        ("name", ctypes.c_char * 16),
-    )
-
-
-class MapInfo(ctypes.Structure):
-    """The start of ``struct bpf_map_info``."""
-
-    _fields_ = (
-        ("type", c_uint32),
-        ("id", c_uint32),
-        ("key_size", c_uint32),
-        ("value_size", c_uint32),
-        ("max_entries", c_uint32),
-        ("map_flags", c_uint32),
-        ("name", ctypes.c_char * 16),
-    )
-
-
-class LinkInfo(ctypes.Structure):
-    """The start of ``struct bpf_link_info``; ``ifindex`` is that of an XDP link, 0 once its device is gone."""
-
-    _fields_ = (
-        ("type", c_uint32),
-        ("id", c_uint32),
-        ("prog_id", c_uint32),
-        ("padding", c_uint32),
-        ("ifindex", c_uint32),
-        ("rest", c_uint32 * 7),
-    )
-
-
 _PRINT = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
 _log: list[str] = []
 
 
-@_PRINT
-def _print(level: int, template: bytes, arguments: int | None) -> int:
+def _keep(level: int, template: bytes, arguments: int | None) -> int:
     """libbpf's printer: keeps its warnings for the exception instead of writing them to stderr."""
     if level == 0:
         buffer = ctypes.create_string_buffer(64 * 1024)
@@ -151,6 +46,7 @@ def _print(level: int, template: bytes, arguments: int | None) -> int:
     return 0
 
 
+_print = _PRINT(_keep)
 _vsnprintf = ctypes.CDLL(None).vsnprintf
 _vsnprintf.argtypes = (c_char_p, c_size_t, c_char_p, c_void_p)
 _loaded: list[ctypes.CDLL] = []
@@ -292,7 +188,7 @@ def pin(descriptor: int, path: os.PathLike[str]) -> None:
 
 def map_create(kind: int, name: str, key_size: int, value_size: int, max_entries: int, flags: int) -> int:
     """A new map."""
-    options = _MapCreate(map_flags=flags)
+    options = MapCreate(map_flags=flags)
     what = f"create the map {name} with {max_entries} entries"
     return _call(what, "bpf_map_create", kind, name.encode(), key_size, value_size, max_entries, byref(options))
 
@@ -320,7 +216,7 @@ def map_update_all(descriptor: int, elements: dict[bytes, bytes]) -> None:
         return
     count = c_uint32(len(elements))
     keys, values = b"".join(elements), b"".join(elements.values())
-    options = _Batch()
+    options = Batch()
     try:
         what = f"write {len(elements)} map elements"
         _call(what, "bpf_map_update_batch", descriptor, keys, values, byref(count), byref(options))
@@ -390,14 +286,14 @@ def program_by_id(identifier: int) -> int:
 def test_run(descriptor: int, packet: bytes, repeat: int = 1) -> tuple[int, int]:
     """Run a program on a packet in the kernel's test bench: its return value, and nanoseconds a run (the average)."""
     data = ctypes.create_string_buffer(packet, len(packet))
-    options = _TestRun(data_in=ctypes.addressof(data), data_size_in=len(packet), repeat=repeat)
+    options = TestRun(data_in=ctypes.addressof(data), data_size_in=len(packet), repeat=repeat)
     _call("run a program on a packet", "bpf_prog_test_run_opts", descriptor, byref(options))
     return options.retval, options.duration
 
 
 def link_xdp(program: int, ifindex: int, mode: int) -> int:
     """Attach a program to a device; the link detaches it when its last descriptor and pin are gone."""
-    options = _LinkCreate(flags=mode)
+    options = LinkCreate(flags=mode)
     what = f"attach XDP to interface {ifindex}"
     return _call(what, "bpf_link_create", program, ifindex, ATTACH_XDP, byref(options))
 
@@ -421,7 +317,7 @@ def link_info(descriptor: int) -> LinkInfo:
 
 def xdp_attached(ifindex: int) -> dict[str, int]:
     """Ids of the programs on a device: ``native``, ``generic``, ``offloaded``; none is left out."""
-    options = _XdpQuery()
+    options = XdpQuery()
     _call(f"ask what XDP runs on interface {ifindex}", "bpf_xdp_query", ifindex, 0, byref(options))
     found = {"native": options.drv_prog_id, "generic": options.skb_prog_id, "offloaded": options.hw_prog_id}
     return {mode: identifier for mode, identifier in found.items() if identifier}

@@ -48,7 +48,8 @@ def load(path: Path, directory: Path | None = None) -> Iterator[Loaded]:
         maps = libbpf.object_maps(handle)
         if directory is not None:
             for name, one in maps.items():
-                libbpf.map_set_pin_path(one, str(directory / name))
+                if "." not in name:  # .rodata and its like are the compiler's, part of one program
+                    libbpf.map_set_pin_path(one, str(directory / name))
         libbpf.object_load(handle, str(path))
         loaded = Loaded(
             {name: libbpf.map_descriptor(one) for name, one in maps.items()}, libbpf.object_programs(handle)
@@ -79,6 +80,4 @@ def check_layout(slots: int) -> None:
     """Raises ``Failed`` if the map of slots is not laid out as this library would write it."""
     found = libbpf.map_info(slots).value_size
     if found != sizeof(Slot):
-        raise Failed(
-            f"the BPF object's slots have {found} bytes where this library writes {sizeof(Slot)}: mixed versions"
-        )
+        raise Failed(f"mixed versions: the object's slots have {found} bytes, this library writes {sizeof(Slot)}")

@@ -57,6 +57,7 @@ class Slot(ctypes.Structure):
     _fields_ = (
         ("marker", c_uint64),
         ("entries", c_uint64),
+        ("any_device", c_uint64),
         ("any_source", c_uint64),
         ("any_destination", c_uint64),
         ("any_protocol", c_uint64),
@@ -113,6 +114,7 @@ def tables(entries: Sequence[Entry], fallback: int = 0) -> Tables:
         raise Refused(f"{len(entries)} matchers where at most {MAX_ENTRIES} fit: merge rules that do the same")
     matchers = [entry.matcher for entry in entries]
     slot = Slot(entries=(1 << len(entries)) - 1, fallback=fallback)
+    slot.any_device = _any(entry.devices for entry in entries)
     slot.any_source = _any(matcher["source"] for matcher in matchers)
     slot.any_destination = _any(matcher["destination"] for matcher in matchers)
     slot.any_protocol = _any(matcher["protocol"] for matcher in matchers)
@@ -152,11 +154,11 @@ def _word(bits: Iterable[bool]) -> int:
 
 def _fill(table: ctypes.Array[c_uint64], word: Callable[[int], int]) -> None:
     for value in range(len(table)):
-        table[value] = word(value)  # type: ignore[assignment]
+        table[value] = word(value)
 
 
 def _fill_devices(slot: Slot, entries: Sequence[Entry]) -> None:
-    """An interface that no entry names is listed nowhere: there only ``None`` entries would apply, and has_any says so."""
+    """An interface that no entry names is not listed: ``any_device`` holds there."""
     named = sorted({ifindex for entry in entries for ifindex in entry.devices or ()})
     if len(named) > MAX_DEVICES:
         raise Refused(f"rules on {len(named)} interfaces where at most {MAX_DEVICES} fit")

@@ -14,6 +14,7 @@ import ctypes
 import mmap
 import os
 import platform
+import struct
 import time
 from collections.abc import Mapping
 from ctypes import c_uint64, sizeof
@@ -67,8 +68,10 @@ class Slots:
         The slot in force and the idle one are looked at first, so that a repeat, or the way back, costs nothing. If an
         unconfirmed policy is in force, it is taken back before its way back is overwritten.
         """
+        wanted = Slot.from_buffer_copy(tables.slot)
+        wanted.marker = int(marker, 16)
         for number in (self.in_force, 1 - self.in_force):
-            if self.marker(number) == marker:
+            if bytes(self._slots[number]) == bytes(wanted):  # a marker alone knows nothing of interface indexes
                 return number
         self.settle()
         idle = 1 - self.in_force
@@ -78,17 +81,17 @@ class Slots:
     def flip(self, number: int, timeout: float | None) -> None:
         """Put a slot in force by one store; with ``timeout`` (seconds) until then only, unless confirmed.
 
-        A slot that is in force for good stays so whatever the timeout: there is nothing to go back to.
+        The way back must lead to what was in force for good. So the timeout counts for nothing if this slot is in force
+        for good already, or if it is itself the way back from an unconfirmed one.
         """
-        if number == self.in_force and self.pending is None:
-            self._store(number, 0)
-        elif timeout is None:
-            self._store(number, 0)
-        else:
+        way_back_is_confirmed = (number == self.in_force) == (self.pending is not None)
+        if timeout is not None and way_back_is_confirmed:
             self._store(number, time.monotonic_ns() + int(timeout * NANOSECONDS))
+        else:
+            self._store(number, 0)
 
     def confirm(self) -> None:
-        """What is in force at this moment stays in force. Whether that is what was meant, the caller asks ``marker``."""
+        """What is in force at this moment stays in force; whether that is what was meant, ``marker`` tells."""
         self._store(self.in_force, 0)
 
     def settle(self) -> None:
@@ -113,7 +116,7 @@ class Slots:
         slot.marker = int(marker, 16)
 
     def _fill_prefixes(self, table: str, number: int, address_size: int, words: dict[bytes, bytes] | None) -> None:
-        key = number.to_bytes(4, "little" if _LITTLE else "big")
+        key = struct.pack("=I", number)
         if not words:
             libbpf.map_delete(self._maps[table], key)
             return
@@ -121,7 +124,7 @@ class Slots:
         trie = libbpf.map_create(libbpf.MAP_TYPE_LPM_TRIE, table, 4 + address_size, 8, len(words), flags)
         try:
             libbpf.map_update_all(trie, words)
-            libbpf.map_update(self._maps[table], key, trie.to_bytes(4, "little" if _LITTLE else "big"))
+            libbpf.map_update(self._maps[table], key, struct.pack("=I", trie))
         finally:
             os.close(trie)
 
@@ -130,9 +133,6 @@ class Slots:
             return  # nobody asks: `uses` says so
         with _mapped(self._maps[table], 2 * _PORT_BYTES) as memory:
             memory[number * _PORT_BYTES : (number + 1) * _PORT_BYTES] = words
-
-
-_LITTLE = ctypes.c_uint16(1).value.to_bytes(2, "little") == bytes(ctypes.c_uint16(1))
 
 
 def grace() -> None:

@@ -31,5 +31,5 @@ def worst(checks: list[Check]) -> Status:
         return "unknown"
     for status in ("bad", "unknown"):
         if any(check.status == status for check in checks):
-            return status  # type: ignore[return-value]
+            return status
     return "ok"

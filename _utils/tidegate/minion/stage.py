@@ -98,13 +98,14 @@ def _examine(target: Generation) -> Staged:
             f"the plan no longer speaks of {', '.join(gone)}, which this host runs from its confirmed generation. "
             "A missing section never means remove; say it in the policy (for example an empty list of neighbors)"
         )
-    reasons = transaction.problems(target)
-    if reasons:
-        raise Refused(
-            "this host cannot run the plan; nothing was touched:\n" + "\n".join(f"- {why}" for why in reasons)
-        )
     confirmed = generation.linked("confirmed")
-    return Staged(target, transaction.diff(target), confirmed is not None and confirmed.id == target.id)
+    staged = Staged(target, transaction.diff(target), confirmed is not None and confirmed.id == target.id)
+    # What already runs has proven itself; a highstate without changes should cost next to nothing.
+    reasons = transaction.problems(target) if staged.is_needed else []
+    if reasons:
+        listed = "\n".join(f"- {why}" for why in reasons)
+        raise Refused(f"this host cannot run the plan; nothing was touched:\n{listed}")
+    return staged
 
 
 def _management(sources: Sources) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
 from tidegate.policy.errors import unlike
 
-AnyNetwork = IPv4Network | IPv6Network
-AnyInterface = IPv4Interface | IPv6Interface
 
+def prefix(text: str) -> str:
+    """A prefix, or a single address, in its canonical spelling.
 
-def _prefix(text: str) -> str:
+    Raises:
+        PydanticCustomError: It is none, or has host bits set.
+    """
     try:
         return str(ip_network(text))
     except ValueError:
@@ -66,7 +69,7 @@ def _router_id(text: str) -> str:
 
 Prefix = Annotated[
     str,
-    AfterValidator(_prefix),
+    AfterValidator(prefix),
     WithJsonSchema(
         {
             "type": "string",
@@ -88,28 +91,17 @@ def family(text: str) -> int:
 
 
 @lru_cache(maxsize=1 << 17)
-def network(prefix: str) -> AnyNetwork:
-    """A prefix as a network."""
-    return ip_network(prefix)
-
-
-@lru_cache(maxsize=1 << 17)
-def interface(text: str) -> AnyInterface:
-    """An interface's address with its network."""
-    return ip_interface(text)
-
-
-@lru_cache(maxsize=1 << 17)
 def number(address: str) -> int:
-    """An address as an integer."""
-    return int(ip_address(address))
+    """A canonical address as an integer. The C library's parser: several times as quick as ``ipaddress``."""
+    return int.from_bytes(inet_pton(AF_INET6 if ":" in address else AF_INET, address), "big")
 
 
 @lru_cache(maxsize=1 << 17)
-def span(prefix: str) -> tuple[int, int]:
+def span(text: str) -> tuple[int, int]:
     """The first and last address of a prefix, or of the network an interface's address is in, as integers."""
-    where = interface(prefix).network
-    return int(where[0]), int(where[-1])
+    address, _, length = text.partition("/")
+    hosts = (1 << (128 if ":" in address else 32) - int(length)) - 1
+    return number(address) & ~hosts, number(address) | hosts
 
 
 def on_link(own: str, address: str) -> bool:

@@ -92,12 +92,16 @@ def show(value: Any) -> str:
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
+def closest(word: object, known: Iterable[str]) -> str | None:
+    """The known word that is spelt most like this one, if any is close."""
+    return next(iter(get_close_matches(str(word), sorted(set(known)), n=1, cutoff=0.6)), None)
+
+
 def suggest(word: object, known: Iterable[str]) -> str:
     """``Did you mean 'neighbors'?`` if one known word is close, else the known words if they are few, else nothing."""
     names = sorted(set(known))
-    close = get_close_matches(str(word), names, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean '{close[0]}'?"
+    if close := closest(word, names):
+        return f"Did you mean '{close}'?"
     if 0 < len(names) <= 12:
         return f"Known: {', '.join(names)}."
     return ""

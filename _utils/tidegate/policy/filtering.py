@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from tidegate.policy.addresses import Prefix
+from tidegate.policy.addresses import Prefix, prefix
+from tidegate.policy.errors import unlike
 from tidegate.policy.packets import Ports, Protocol
 from tidegate.policy.selectors import Match, Names
-from tidegate.policy.strict import Listed, Name, Several, Strict, one_or_more
+from tidegate.policy.strict import NAME, Listed, Name, Several, Strict, one_or_more
 
-Target = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:][A-Za-z0-9_.:/-]{0,63}$")]
+
+def _target(text: str) -> str:
+    if "/" in text or ":" in text or IPV4.fullmatch(text):
+        return prefix(text)
+    if not re.fullmatch(NAME, text):
+        raise unlike("the name of a set or service, or a prefix")
+    return text
+
+
+IPV4 = re.compile(r"[0-9]+(\.[0-9]+){3}")
+Target = Annotated[str, AfterValidator(_target)]
 Targets = Annotated[tuple[Target, ...], Several, WithJsonSchema(one_or_more({"type": "string"}))]
 """Names of sets or services, and prefixes, mixed as one likes."""
 

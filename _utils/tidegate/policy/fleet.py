@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tidegate.policy.addresses import InterfaceAddress, RouterId
-from tidegate.policy.strict import Listed, Name, Strict
+from tidegate.policy.strict import Listed, Name, Strict, spelt
 
-Device = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}$")]
+DEVICE = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}"
+Device = Annotated[
+    str,
+    spelt(DEVICE, "a network device's name such as eth0, at most 15 characters"),
+    WithJsonSchema({"type": "string", "pattern": f"^{DEVICE}$"}),
+]
 """A network device's name: Linux allows 15 bytes (IFNAMSIZ)."""
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from tidegate.policy.addresses import Address, Prefix
 from tidegate.policy.errors import unlike
 from tidegate.policy.selectors import Match, Recipients, Role
-from tidegate.policy.strict import Listed, Name, Several, Strict, Text, one_or_more
+from tidegate.policy.strict import Listed, Name, Several, Strict, Text, one_or_more, spelt
 
 RESERVED_ASNS = frozenset({0, 23456, 65535, 4294967295})
 """RFC 7607, 6793, 7300."""
@@ -36,7 +36,12 @@ Asn = Annotated[int, AfterValidator(_asn), WithJsonSchema({"type": "integer", "m
 Community = Annotated[str, AfterValidator(lambda text: _community(text, 2, 2**16))]
 LargeCommunity = Annotated[str, AfterValidator(lambda text: _community(text, 3, 2**32))]
 Uint32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
-SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]{0,95}$")]
+SECRET = r"[A-Za-z0-9][A-Za-z0-9_./-]{0,95}"
+SecretName = Annotated[
+    str,
+    spelt(SECRET, "the name of a secret such as bgp/lhr1-transit: letters, digits, '_', '.', '/' and '-'"),
+    WithJsonSchema({"type": "string", "pattern": f"^{SECRET}$"}),
+]
 
 
 class Service(Strict):

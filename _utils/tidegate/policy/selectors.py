@@ -9,7 +9,6 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
-    StringConstraints,
     WithJsonSchema,
     model_validator,
 )
@@ -18,20 +17,19 @@ from pydantic_core import CoreSchema
 from typing_extensions import Self
 
 from tidegate.policy.errors import unlike
-from tidegate.policy.strict import Name, Several, Strict, one_or_more
+from tidegate.policy.strict import Name, Several, Strict, one_or_more, spelt
 
 Role = Literal["provider", "customer", "peer", "ibgp"]
 """What the neighbor is to us (RFC 9234), or our own router (``ibgp``)."""
 ROLES: tuple[str, ...] = get_args(Role)
 
 GLOB = "*?["
-PATTERN = r"^[A-Za-z0-9*?\[][A-Za-z0-9_.*?\[\]!-]{0,63}$"
+PATTERN = r"[A-Za-z0-9*?\[][A-Za-z0-9_.*?\[\]!-]{0,63}"
+_PATTERN = spelt(PATTERN, "a name, in which '*', '?' and '[…]' match as in a shell")
 
 _NAME = {"type": "string"}
 Names = Annotated[tuple[Name, ...], Several, WithJsonSchema(one_or_more(_NAME))]
-Patterns = Annotated[
-    tuple[Annotated[str, StringConstraints(pattern=PATTERN)], ...], Several, WithJsonSchema(one_or_more(_NAME))
-]
+Patterns = Annotated[tuple[Annotated[str, _PATTERN], ...], Several, WithJsonSchema(one_or_more(_NAME))]
 Roles = Annotated[tuple[Role, ...], Several, WithJsonSchema(one_or_more({"enum": list(ROLES)}))]
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic.functional_validators import AfterValidator
 
 from tidegate.policy.errors import unlike
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,47}$"
 """What a name may be: it travels into class names, BIRD symbols, file names and metrics."""
+NAME_IN_WORDS = "a name of letters, digits, '_', '.' and '-' that starts with a letter or digit, at most 48 long"
+
+LONGEST_TEXT = 200
+"""Bytes of free text, in UTF-8."""
 
 
 class Strict(BaseModel):
@@ -26,9 +31,25 @@ class Strict(BaseModel):
     )
 
 
-def _printable(text: str) -> str:
+def spelt(pattern: str, in_words: str) -> AfterValidator:
+    """Marks text that must match a pattern as a whole; ``in_words`` completes "expected …"."""
+    matches = re.compile(pattern).fullmatch
+
+    def check(text: str) -> str:
+        if not matches(text):
+            raise unlike(in_words)
+        return text
+
+    return AfterValidator(check)
+
+
+def _one_line(text: str) -> str:
     if not text.isprintable():
         raise unlike("one line of printable text", "Line breaks, tabs and control characters cannot be used here.")
+    if '"' in text:
+        raise unlike("text without double quotes", "BIRD's configuration cannot hold them: use single ones.")
+    if not 0 < len(text.encode()) <= LONGEST_TEXT:
+        raise unlike(f"some text, at most {LONGEST_TEXT} bytes long")
     return text
 
 
@@ -45,8 +66,9 @@ Item = TypeVar("Item")
 Listed = Annotated[tuple[Item, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
 """A YAML list, kept as a tuple: nothing in a policy changes once it is read."""
 
-Name = Annotated[str, StringConstraints(pattern=NAME)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
+Name = Annotated[str, spelt(NAME, NAME_IN_WORDS), WithJsonSchema({"type": "string", "pattern": NAME})]
+Text = Annotated[str, AfterValidator(_one_line)]
+"""Free text for people. It is quoted wherever it is rendered; what no quoting can carry is refused here."""
 Several = BeforeValidator(_several)
 """Marks a tuple field that may also be written as a single value."""
 

@@ -78,7 +78,7 @@ def difference(tree: Tree, live: Mapping[int, LiveClass], names: Mapping[int, st
     return Difference(
         tree=tree,
         added=tuple(each for minor, each in wanted.items() if minor not in live),
-        changed=tuple((is_, each) for is_, each in present if is_.minor not in uprooted and _words(is_, each)),
+        changed=tuple((is_, each) for is_, each in present if is_.minor not in uprooted and deviations(is_, each)),
         moved=tuple((is_, each) for is_, each in present if is_.minor in uprooted),
         uprooted=_children_first(live, uprooted),
         gone=_children_first(live, live.keys() - wanted.keys()),
@@ -100,10 +100,10 @@ def bits(rate: int) -> str:
 
 
 def _sentence(live: LiveClass, each: HtbClass) -> str:
-    return ", ".join(_words(live, each)) or "made again below its parent"
+    return ", ".join(deviations(live, each)) or "made again below its parent"
 
 
-def _words(live: LiveClass, each: HtbClass) -> list[str]:
+def deviations(live: LiveClass, each: HtbClass) -> list[str]:
     """What differs in one class, as ``guarantee 5mbit → 10mbit``; rates and sizes within what tc rounds are equal."""
     words = [
         f"{_LABELS.get(name, name)} {_shown(name, span)} → {_shown(name, getattr(each, name))}"

@@ -68,9 +68,9 @@ def matches(matcher: Matcher, packet: Packet) -> bool:
     """Whether all conditions of a matcher hold: ``None`` holds for any packet, an empty list for none."""
     carries_ports = not packet.fragment
     return (
-        _within(matcher["source"], packet.src)
+        matcher["protocol"] in (None, packet.protocol)
+        and _within(matcher["source"], packet.src)
         and _within(matcher["destination"], packet.dst)
-        and matcher["protocol"] in (None, packet.protocol)
         and _in_ranges(matcher["source_port"], packet.sport if carries_ports else None)
         and _in_ranges(matcher["destination_port"], packet.dport if carries_ports else None)
         and (matcher["dscp"] is None or packet.dscp in matcher["dscp"])

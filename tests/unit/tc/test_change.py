@@ -5,11 +5,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.tc.kernel import Kernel
+from tests.unit.tc.section import BULK, CONTROL, EDGE, WEB, shaped
 from tidegate.tc import change, show
 from tidegate.tc.tree import LINK, HtbClass, Tree, plant
-
-from .kernel import Kernel
-from .section import BULK, CONTROL, EDGE, WEB, shaped
 
 RATES = st.integers(min_value=1_000, max_value=50_000_000_000).map(lambda rate: rate * 8)
 MINORS = st.integers(min_value=0x10, max_value=0x18)

@@ -4,11 +4,10 @@ import json
 
 import pytest
 
+from tests.unit.tc.section import BULK, CONTROL, EDGE, WEB, matcher, section, shaped, traffic_class
 from tidegate.host.errors import Refused
 from tidegate.tc.render import render
 from tidegate.tc.tree import LINK, load, plant
-
-from .section import BULK, CONTROL, EDGE, WEB, matcher, section, shaped, traffic_class
 
 
 def by_name(tree):

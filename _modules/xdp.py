@@ -1,0 +1,51 @@
+"""
+The packet filter of this host as the kernel has it now: read-only.
+"""
+
+from tidegate.minion.face import told
+from tidegate.xdp import live
+
+__virtualname__ = "xdp"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def counters():
+    """
+    Packets and bytes that each rule has decided since it was first loaded, by rule name.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge*' xdp.counters
+    """
+    return told(lambda: {name: tally._asdict() for name, tally in live.rule_counters().items()})
+
+
+def totals():
+    """
+    What became of all packets that met the policy: passed, dropped, and dropped but for the management allow-list.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge*' xdp.totals
+    """
+    return told(lambda: {name: tally._asdict() for name, tally in live.totals().items()})
+
+
+def management():
+    """
+    Who gets through whatever the rules say: BGP neighbors, the Salt master, open SSH sessions.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge1.lhr1' xdp.management
+    """
+    return told(live.allow_list)

@@ -1,0 +1,55 @@
+"""What a generation wants of BIRD: ``bird.json`` and ``bird.conf`` as values."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate.bird.routes import Route
+from tidegate.host.errors import Refused
+
+
+@dataclass(frozen=True)
+class PlannedSession:
+    """One session and what is to be announced over it."""
+
+    name: str
+    protocol: str
+    family: str
+    address: str
+    local: str
+    device: str
+    asn: int
+    role: str
+    accept: str
+    announces: list[str]
+
+
+@dataclass(frozen=True)
+class Desired:
+    """One generation's BIRD. ``routes`` maps each service prefix to its service's name."""
+
+    marker: str
+    table: int
+    routes: dict[str, str]
+    sessions: list[PlannedSession]
+    conf: str
+
+    def service_routes(self) -> set[Route]:
+        """The routes that announce the services."""
+        return {(self.table, prefix) for prefix in self.routes}
+
+
+def read(generation: Path) -> Desired:
+    """Read a generation's directory.
+
+    Raises:
+        Refused: its files are missing or damaged; nothing is guessed.
+    """
+    try:
+        document = json.loads((generation / "bird.json").read_bytes())
+        document["sessions"] = [PlannedSession(**session) for session in document["sessions"]]
+        return Desired(**document, conf=(generation / "bird.conf").read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refused(f"{generation} does not hold a whole BIRD configuration: {error}") from None

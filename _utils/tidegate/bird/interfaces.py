@@ -1,0 +1,35 @@
+"""This host's interfaces and addresses, as far as planned sessions need them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+
+from tidegate.bird.desired import Desired
+
+
+def problems(planned: Desired) -> list[str]:
+    """Sessions whose interface or own address this host does not have, one sentence each."""
+    addresses = _addresses()
+    found = []
+    for session in planned.sessions:
+        if not _is_there(session.device):
+            found.append(f"neighbor {session.name}: this host has no interface {session.device}")
+        elif session.local not in addresses:
+            found.append(f"neighbor {session.name}: {session.local} is not an address of this host")
+    return found
+
+
+def _addresses() -> set[str]:
+    done = subprocess.run(["ip", "-json", "address", "show"], capture_output=True, text=True, timeout=30, check=False)
+    links = json.loads(done.stdout or "[]")
+    return {entry["local"] for link in links for entry in link.get("addr_info", []) if "local" in entry}
+
+
+def _is_there(device: str) -> bool:
+    try:
+        socket.if_nametoindex(device)
+    except OSError:
+        return False
+    return True

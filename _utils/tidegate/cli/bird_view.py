@@ -1,0 +1,43 @@
+"""A plan's sessions as a table."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tidegate.bird.section import BirdSection, Export, Neighbor
+
+
+def table(section: BirdSection | None) -> RenderableType:
+    """Who the host speaks BGP with, what it accepts, what it announces."""
+    if section is None:
+        return Text("BGP  the policy has no routing: BIRD is left alone\n")
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("neighbor", "address", "AS", "role", "accepts"):
+        grid.add_column(column, no_wrap=True)
+    grid.add_column("announces", overflow="fold")
+    for neighbor in section["neighbors"]:
+        grid.add_row(
+            neighbor["name"],
+            neighbor["address"],
+            str(neighbor["asn"]),
+            neighbor["role"],
+            _accepts(neighbor),
+            "\n".join(map(_announces, neighbor["export"])) or "nothing",
+        )
+    head = Text(f"BGP  AS {section['asn']}, router id {section['router_id']}", style="bold")
+    return Group(head, grid if section["neighbors"] else Text("  no sessions"), Text())
+
+
+def _accepts(neighbor: Neighbor) -> str:
+    rules = neighbor["import_"]
+    bound = rules["max_prefix"]
+    return rules["accept"] + (f" ≤ {bound['limit']}" if bound else "")
+
+
+def _announces(export: Export) -> str:
+    extras = [f"prepend {export['prepend']}"] if export["prepend"] else []
+    extras += [f"med {export['med']}"] if export["med"] is not None else []
+    extras += export["communities"] + export["large_communities"]
+    return f"{export['service']} {', '.join(export['prefixes'])}" + (f" ({', '.join(extras)})" if extras else "")

@@ -1,0 +1,34 @@
+"""The ``tidegate`` command: one module for each of its subcommands."""
+
+from __future__ import annotations
+
+import logging
+
+import typer
+
+from tidegate.cli import check, schema, show
+
+app = typer.Typer(
+    name="tidegate",
+    help="One traffic policy in Salt pillar, compiled to BIRD, tc and XDP for every edge host.",
+    epilog="Start with [bold]tidegate check[/bold] beside a pillar/ folder. Nothing here changes a host.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("check")(check.command)
+app.command("show")(show.command)
+app.command("schema")(schema.command)
+
+
+@app.callback()
+def _quiet() -> None:
+    # Salt's renderers log what they also raise; the errors are shown once, and well.
+    logging.getLogger("salt").addHandler(logging.NullHandler())
+    logging.getLogger("salt").propagate = False
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,112 @@
+"""Services own their prefixes, and every announcement reaches someone, once, from enough PoPs."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from tidegate.policy.addresses import family, span
+from tidegate.policy.errors import Problem, suggest
+from tidegate.policy.index import glob
+from tidegate.policy.routing import Announcement, Routing
+from tidegate.policy.validation import Draft
+
+NEIGHBORS = ("routing", "neighbors")
+SERVICES = ("routing", "services")
+ANNOUNCEMENTS = ("routing", "announcements")
+
+
+def check(draft: Draft) -> Iterator[Problem]:
+    """Problems of services and announcements."""
+    routing = draft.policy.routing
+    if routing is None:
+        return
+    yield from _prefixes(routing)
+    for position, announcement in enumerate(routing.announcements):
+        yield from _announcement(draft, routing, position, announcement)
+    yield from _reach(draft, routing)
+
+
+def _prefixes(routing: Routing) -> Iterator[Problem]:
+    owned = []
+    for name, service in routing.services.items():
+        for prefix in [prefix for prefix, count in Counter(service.prefixes).items() if count > 1]:
+            yield Problem("this prefix stands here twice", (*SERVICES, name, "prefixes"), prefix, "every prefix once")
+        owned += [((family(prefix), *span(prefix)), prefix, name) for prefix in service.prefixes]
+    owned.sort(key=lambda entry: (entry[0][0], entry[0][1], -entry[0][2]))
+    outer: list[tuple[tuple[int, int, int], str, str]] = []
+    for entry in owned:
+        (kind, first, _), prefix, name = entry
+        outer = [other for other in outer if other[0][0] == kind and other[0][2] >= first]
+        for _, around, other in outer:
+            if other != name:
+                path = (*SERVICES, name, "prefixes")
+                yield Problem(f"overlaps {around} of service '{other}'", path, prefix, "a prefix of one service only")
+        outer.append(entry)
+
+
+def _announcement(draft: Draft, routing: Routing, position: int, announcement: Announcement) -> Iterator[Problem]:
+    path = (*ANNOUNCEMENTS, position)
+    known = draft.names(*SERVICES)
+    if announcement.service not in known:
+        hint = suggest(announcement.service, known)
+        yield Problem(
+            "no such service", (*path, "service"), announcement.service, "a service of routing.services", hint
+        )
+    neighbors = draft.names(*NEIGHBORS)
+    for pattern in announcement.to.neighbor or ():
+        if not glob(pattern, neighbors):
+            yield Problem(
+                "no such neighbor", (*path, "to", "neighbor"), pattern, "a neighbor", suggest(pattern, neighbors)
+            )
+            return
+    if not draft.whole(NEIGHBORS, ("fleet", "hosts"), ("fleet", "regions")):
+        return
+    index = draft.policy.index
+    hosts, recipients = index.select(announcement.match), index.recipients[position]
+    silent = sorted(host for host in hosts if recipients.isdisjoint(index.neighbors_of.get(host, ())))
+    if hosts and silent:
+        who = silent[0] if len(silent) == 1 else f"{silent[0]} and {len(silent) - 1} more"
+        expected = "a neighbor to announce to on every matched host"
+        yield Problem(f"reaches no neighbor of {who}", (*path, "to"), str(announcement.to), expected)
+
+
+def _reach(draft: Draft, routing: Routing) -> Iterator[Problem]:
+    """Each prefix of each service: announced from enough PoPs, and to each session by one announcement."""
+    index = draft.policy.index
+    reach: dict[tuple[str, int], set[str]] = defaultdict(set)
+    contested: dict[tuple[int, int], tuple[str, str]] = {}
+    for host, positions in index.announcements_of.items():
+        for neighbor in index.neighbors_of.get(host, ()):
+            taken: dict[str, int] = {}
+            for position in positions:
+                if neighbor not in index.recipients[position]:
+                    continue
+                service = routing.announcements[position].service
+                reach[service, family(routing.neighbors[neighbor].address)].add(draft.policy.fleet.hosts[host].pop)
+                if service in taken:
+                    contested.setdefault((taken[service], position), (host, neighbor))
+                taken.setdefault(service, position)
+    for (first, second), (host, neighbor) in sorted(contested.items()):
+        other = draft.written((*ANNOUNCEMENTS, first))[-1]
+        message = f"{host} announces this to {neighbor} by announcements[{other}] too"
+        expected = "one announcement of a service to each session"
+        yield Problem(message, (*ANNOUNCEMENTS, second), routing.announcements[second].service, expected)
+    if draft.whole(NEIGHBORS, ANNOUNCEMENTS, SERVICES, ("fleet", "hosts"), ("fleet", "regions")):
+        yield from _pops(routing, reach)
+
+
+def _pops(routing: Routing, reach: dict[tuple[str, int], set[str]]) -> Iterator[Problem]:
+    announced = {announcement.service for announcement in routing.announcements}
+    for name, service in routing.services.items():
+        for kind in sorted({family(prefix) for prefix in service.prefixes}):
+            pops = reach.get((name, kind), set())
+            if name in announced and not pops:
+                hint = f"No announcement of '{name}' reaches an IPv{kind} session."
+                example = next(prefix for prefix in service.prefixes if family(prefix) == kind)
+                yield Problem("announced to nobody", (*SERVICES, name, "prefixes"), example, "a session to go to", hint)
+            elif name in announced and len(pops) < service.min_pops:
+                where = ", ".join(sorted(pops))
+                message = f"its IPv{kind} prefixes are announced from {len(pops)} of at least {service.min_pops} PoPs"
+                path = (*SERVICES, name, "min_pops")
+                yield Problem(message, path, service.min_pops, "at most the PoPs that announce it", f"Now: {where}.")

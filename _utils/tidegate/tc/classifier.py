@@ -1,0 +1,153 @@
+"""The classifier of one interface: a BPF program on clsact egress that says which class a packet belongs to.
+
+Its policy is in maps of its own, pinned per device, in two slots (``tidegate.bpf.slots``): a change fills the idle slot
+and flips, so a packet is classified by the old policy or the new one and never by none. ``PINS/tc/DEVICE/`` holds::
+
+    clsact/                   (empty) it was Tidegate that made the device's clsact qdisc
+    v1/maps/…                 the maps, reused by every later program of that layout
+    v1/program-DIGEST         the program that belongs there, by the digest of the object it came from
+
+The program answers TC_ACT_UNSPEC, not OK: filters that others put behind it still run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from pathlib import Path
+from urllib.parse import unquote
+
+from tidegate.bpf import libbpf, pins
+from tidegate.bpf.loader import MAPS_VERSION, load, pinned_maps
+from tidegate.bpf.matcher import Entry, Tables, tables
+from tidegate.bpf.slots import Slots
+from tidegate.host.errors import Failed
+from tidegate.host.paths import paths
+from tidegate.tc import clsact
+from tidegate.tc.tree import MAJOR, Tree
+
+OBJECT = "tc.bpf.o"
+PROGRAM = "tidegate_tc"
+
+
+def table(tree: Tree) -> Tables:
+    """What the program looks packets up in; raises ``Refused`` if the tree has more matchers than it takes."""
+    return tables([Entry(each.match, _class(each.minor)) for each in tree.entries], fallback=_class(tree.default))
+
+
+def install(tree: Tree, binary: Path) -> None:
+    """Have the device's packets classified as the tree says, by the program in ``binary``.
+
+    The maps are filled and flipped before the program is attached or replaced: it never runs on a policy that is not
+    meant. What is right already is left alone.
+    """
+    place = _place(tree.device)
+    pins.ensure(place / "maps", paths().bpffs)
+    with load(binary, place / "maps") as loaded:
+        slots = Slots(loaded.maps)
+        slots.flip(slots.prepare(table(tree), tree.marker), None)
+        if not _runs(tree.device, binary):
+            _attach(tree.device, loaded.programs[PROGRAM], place / _program(binary))
+
+
+def uninstall(device: str) -> None:
+    """Take the classifier away, and the clsact qdisc with it if it is ours and nobody else uses it."""
+    home = _home(device)
+    if _index(device) is not None:
+        clsact.detach(socket.if_nametoindex(device))
+        if _noted(home).is_dir() and clsact.exists(device):
+            clsact.delete_if_empty(device)
+    pins.remove(home)
+
+
+def flaw(tree: Tree, binary: Path) -> str | None:
+    """Why the classifier is not as the tree says, in words, or ``None`` if it is."""
+    index = _index(tree.device)
+    if index is None:
+        return "there is no such interface"
+    if clsact.attached(index) is None:
+        return f"not attached ({len(tree.entries)} matchers)"
+    if not _runs(tree.device, binary):
+        return "another program is attached in its place"
+    found = marker(tree.device)
+    return None if found == tree.marker else f"holds {found or 'nothing'}, not {tree.marker}"
+
+
+def marker(device: str) -> str | None:
+    """The marker of the policy in force on a device."""
+    with pinned_maps(_place(device) / "maps") as maps:
+        if not maps:
+            return None
+        slots = Slots(maps)
+        return slots.marker(slots.in_force)
+
+
+def devices() -> set[str]:
+    """The devices that have, or once had, a classifier of ours."""
+    root = paths().bpffs / "tc"
+    return {unquote(path.name) for path in root.iterdir()} if root.is_dir() else set()
+
+
+def _attach(device: str, program: int, pin: Path) -> None:
+    """Pin first: a filter without a pin would be a stranger to the next run, a pin without a filter is only stale."""
+    if not clsact.exists(device):
+        _noted(_home(device)).mkdir(exist_ok=True)
+        clsact.create(device)
+    pin.unlink(missing_ok=True)
+    libbpf.pin(program, pin)
+    clsact.attach(socket.if_nametoindex(device), program)
+    _forget_all_but(pin)
+
+
+def _forget_all_but(pin: Path) -> None:
+    """Unpin programs of other objects, and maps of other layouts."""
+    for other in pin.parent.glob("program-*"):
+        if other != pin:
+            other.unlink()
+    for other in pin.parent.parent.iterdir():
+        if other not in (pin.parent, _noted(pin.parent.parent)):
+            pins.remove(other)
+
+
+def _runs(device: str, binary: Path) -> bool:
+    """Whether the program attached to the device is the one pinned for this very object."""
+    index, pin = _index(device), _place(device) / _program(binary)
+    if index is None or not pin.exists():
+        return False
+    descriptor = libbpf.pinned(pin)
+    try:
+        return clsact.attached(index) == int(libbpf.program_info(descriptor).id)
+    finally:
+        os.close(descriptor)
+
+
+def _class(minor: int) -> int:
+    """What HTB reads in ``skb->priority``: the class id."""
+    return MAJOR << 16 | minor
+
+
+def _program(binary: Path) -> str:
+    try:
+        return f"program-{hashlib.sha256(binary.read_bytes()).hexdigest()[:16]}"
+    except OSError as error:
+        raise Failed(f"the classifier's object cannot be read: {error}") from None
+
+
+def _home(device: str) -> Path:
+    return paths().bpffs / "tc" / pins.name(device)
+
+
+def _place(device: str) -> Path:
+    return _home(device) / MAPS_VERSION
+
+
+def _noted(home: Path) -> Path:
+    return home / "clsact"
+
+
+def _index(device: str) -> int | None:
+    try:
+        return socket.if_nametoindex(device)
+    except OSError:
+        return None

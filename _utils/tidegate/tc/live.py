@@ -1,0 +1,236 @@
+"""The trees on this host: what differs, and making it so while traffic flows.
+
+An interface is brought to its tree in three phases, each safe to repeat, so that whatever dies between or inside them
+is completed by the next ``apply``:
+
+1. ``grow``: the qdisc if it is not there, classes added and changed. Nobody is sent to a new class yet.
+2. ``classify``: the classifier's idle slot is filled and flipped.
+3. ``shrink``: classes that nobody is sent to any more are deleted.
+
+A packet that names a class which does not exist goes past the tree unshaped (HTB's direct queue): at no moment is one
+lost. A leaf is never replaced and a tree never rebuilt, so backlogs and counters survive.
+
+A root qdisc that somebody else chose is named and left.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tidegate.bpf.loader import load as load_object
+from tidegate.host.errors import Failed, Refused, TidegateError
+from tidegate.host.paths import paths
+from tidegate.tc import classifier, command, show
+from tidegate.tc.change import Difference, difference
+from tidegate.tc.classifier import OBJECT
+from tidegate.tc.show import LiveClass, Qdisc
+from tidegate.tc.tree import Tree, class_id, load
+
+_ROUNDS = 2
+"""A class that loses its last child can be told its quantum only afterwards."""
+_DRAIN_SECONDS, _DRAIN_POLL = 1.0, 0.02
+"""How long a class that nobody is sent to any more may take to send its backlog: to delete it drops what is left."""
+_PROBE = [
+    "qdisc add dev lo root handle 1de: htb",
+    "class add dev lo parent 1de: classid 1de:1 htb rate 8000bit",
+    "qdisc add dev lo clsact",
+    "filter add dev lo egress bpf bytecode '1,6 0 0 4294967295,' direct-action",
+]
+"""What the kernel must be able to do: HTB, clsact, and BPF filters (this one says TC_ACT_UNSPEC to everything)."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found on one interface: is the root ours, how the classes differ, why the classifier is not right."""
+
+    tree: Tree
+    rooted: bool
+    step: Difference
+    flaw: str | None
+
+    def lines(self) -> list[str]:
+        """What differs, outermost first; nothing if all is as planned."""
+        device = self.tree.device
+        return [
+            *([] if self.rooted else [f"+ {device} htb {class_id(0)}"]),
+            *self.step.lines(),
+            *([f"~ {device} classifier: {self.flaw}"] if self.flaw else []),
+        ]
+
+
+def problems(generation: Path) -> list[str]:
+    """Why this host cannot have these trees. The kernel is tried in a namespace and with maps that are gone at once."""
+    trees = load(generation)
+    if not trees:
+        return []
+    if not command.available():
+        return ["tc is not installed: package iproute2"]
+    found = [problem for tree in trees if (problem := _obstacle(tree.device))]
+    if refusal := command.try_in_empty_namespace(_PROBE):
+        found.append(f"the kernel cannot shape: {refusal}")
+    try:
+        for tree in trees:
+            classifier.table(tree)
+        with load_object(generation / OBJECT):
+            pass
+    except TidegateError as error:
+        found.append(str(error))
+    return found
+
+
+def diff(generation: Path) -> list[str]:
+    """A line for every class and classifier that ``apply`` would touch."""
+    trees = load(generation)
+    lines = [line for tree in trees for line in survey(tree, generation / OBJECT).lines()]
+    return lines + [f"- {device} htb {class_id(0)} with all its classes" for device in sorted(_abandoned(trees))]
+
+
+def apply(generation: Path, timeout: int | None) -> None:
+    """Bring every interface to its tree; the trees of interfaces that are no longer shaped are removed.
+
+    A tree has no time-out of its own: the dead-man restores the confirmed generation, and until then traffic is shaped
+    otherwise than wanted but not lost. One interface that cannot be brought there does not keep the others waiting.
+
+    Raises:
+        Failed: with what tc or the kernel said, or with what still differs after it was written.
+    """
+    trees = load(generation)
+    failures: list[str] = []
+    for tree in trees:
+        try:
+            _bring(tree, generation / OBJECT)
+        except TidegateError as error:
+            failures.append(f"{tree.device}: {error}")
+    for device in sorted(_abandoned(trees)):
+        uproot(device)
+    if failures:
+        raise Failed("\n".join(failures))
+
+
+def confirm(generation: Path) -> None:
+    """Nothing to do: ``apply`` is for good."""
+
+
+def remove() -> None:
+    """Take away every tree and classifier of ours."""
+    for device in sorted(ours()):
+        uproot(device)
+
+
+def counters(generation: Path) -> dict[str, dict[str, dict[str, int]]]:
+    """What went through each class of each device, by name: bytes, packets, drops, overlimits, backlog, queued."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for tree in load(generation):
+        live = read(tree.device)
+        figures = {each.name: live[each.minor].counters for each in tree.leaves if each.minor in live}
+        found[tree.device] = {name: asdict(figure) for name, figure in figures.items() if figure}
+    return found
+
+
+def read(device: str) -> dict[int, LiveClass]:
+    """Our classes on a device, by minor; none if the tree is not there.
+
+    Raises:
+        Failed: the device is not there, or tc shows something that nobody understands.
+    """
+    try:
+        try:
+            return show.classes(command.show("-j", "-s", "-d", "class", "show", "dev", device))
+        except json.JSONDecodeError:  # iproute2 6.2 prints JSON that is none
+            return show.classes(command.show("-s", "-d", "class", "show", "dev", device))
+    except (ValueError, KeyError) as error:
+        raise Failed(f"the classes of {device} cannot be read: {error}") from None
+
+
+def root(device: str) -> Qdisc:
+    """The root qdisc; what the kernel attached by itself, or nothing at all, has the handle ``0:``."""
+    found = (each for each in _qdiscs() if each.device == device and each.root)
+    return next(found, Qdisc("none", "0:", device, root=True))
+
+
+def ours() -> set[str]:
+    """Every device that has a tree or a classifier of ours."""
+    planted = {each.device for each in _qdiscs() if each.ours} if command.available() else set()
+    return planted | classifier.devices()
+
+
+def survey(tree: Tree, binary: Path) -> Survey:
+    """Read one interface and hold it against its tree."""
+    rooted = root(tree.device).ours
+    step = difference(tree, read(tree.device) if rooted else {}, _known_names(tree.device))
+    return Survey(tree, rooted, step, classifier.flaw(tree, binary))
+
+
+def grow(found: Survey) -> None:
+    """Phase 1: the qdisc, and every class of the tree as it should be."""
+    planted = [] if found.rooted else [f"qdisc add dev {found.tree.device} root handle {class_id(0)} htb default 0"]
+    command.batch([*planted, *found.step.growing()])
+
+
+def classify(found: Survey, binary: Path) -> None:
+    """Phase 2: packets are sent to the classes of the tree."""
+    if found.flaw:
+        classifier.install(found.tree, binary)
+
+
+def shrink(found: Survey) -> None:
+    """Phase 3: classes that the tree does not have are deleted, once what waits in them is on its way."""
+    lines, deadline = found.step.shrinking(), time.monotonic() + _DRAIN_SECONDS
+    while lines and _waiting(found) and time.monotonic() < deadline:
+        time.sleep(_DRAIN_POLL)
+    command.batch(lines)
+
+
+def uproot(device: str) -> None:
+    """Remove a device's tree: the classifier first, so that packets pass unshaped while the classes go."""
+    classifier.uninstall(device)
+    if root(device).ours:
+        command.batch([f"qdisc del dev {device} root handle {class_id(0)}"])
+
+
+def _bring(tree: Tree, binary: Path) -> None:
+    if obstacle := _obstacle(tree.device):
+        raise Refused(obstacle)
+    for _ in range(_ROUNDS):
+        found = survey(tree, binary)
+        if not found.lines():
+            return
+        grow(found)
+        classify(found, binary)
+        shrink(found)
+    if left := survey(tree, binary).lines():
+        raise Failed("this still differs after it was written: " + "; ".join(left))
+
+
+def _known_names(device: str) -> dict[int, str]:
+    """Names in the generation applied last, to call by name what goes; they decide nothing."""
+    try:
+        return next((tree.named() for tree in load(paths().state / "running") if tree.device == device), {})
+    except Refused:
+        return {}
+
+
+def _waiting(found: Survey) -> bool:
+    now = read(found.tree.device)
+    counters = [now[each.minor].counters for each in found.step.gone if each.minor in now]
+    return any(each.queued for each in counters if each)
+
+
+def _obstacle(device: str) -> str | None:
+    if device not in (name for _, name in socket.if_nameindex()):
+        return f"interface {device} is not there"
+    if (other := root(device)).foreign:
+        return f"{device} has a root qdisc of somebody else ({other.kind} {other.handle}), which is left as it is"
+    return None
+
+
+def _abandoned(trees: list[Tree]) -> set[str]:
+    return ours() - {tree.device for tree in trees}
+
+
+def _qdiscs() -> list[Qdisc]:
+    return show.qdiscs(command.show("qdisc", "show"))

@@ -1,0 +1,197 @@
+"""Where the filter is attached: one pinned link per interface, which survives this process.
+
+Replacing a link's program leaves no packet unfiltered.
+
+    BPFFS/xdp/v1/MAP            the maps, named after their layout's version
+    BPFFS/xdp/programs/DIGEST-* both programs of the object file with that digest
+    BPFFS/xdp/link-DEVICE       the attachment
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate.bpf import libbpf, pins
+from tidegate.bpf.libbpf import BpfError
+from tidegate.bpf.loader import MAPS_VERSION, load
+from tidegate.host.errors import Failed
+from tidegate.host.paths import paths
+from tidegate.xdp import device as devices
+
+FILTER, PREFLIGHT = "tidegate_filter", "preflight"
+MODES = {"native": libbpf.XDP_NATIVE, "generic": libbpf.XDP_GENERIC}
+_LINK = "link-"
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """One pinned link: the interface it was made for and the program it runs.
+
+    ``ifindex`` is 0 if the interface has gone since; ``mode`` is ``None`` if our program is not what runs there.
+    """
+
+    device: str
+    ifindex: int
+    program: int
+    mode: str | None
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Descriptors of the two programs of one object."""
+
+    filter: int
+    preflight: int
+
+
+def root() -> Path:
+    """Everything of ours in the BPF file system."""
+    return paths().bpffs / "xdp"
+
+
+def maps_directory() -> Path:
+    """The pinned maps."""
+    return root() / MAPS_VERSION
+
+
+def _programs_directory() -> Path:
+    return root() / "programs"
+
+
+def digest(object_file: Path) -> str:
+    """The name under which an object's programs are pinned: 16 hex digits of its content's SHA-256."""
+    try:
+        return hashlib.sha256(object_file.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise Failed(f"{object_file} cannot be read ({error.strerror}): stage the generation again") from None
+
+
+@contextmanager
+def programs(object_file: Path) -> Iterator[Programs]:
+    """The programs of a generation's object, loaded and pinned with their maps unless they are already."""
+    directory = _programs_directory()
+    name = digest(object_file)
+    pinned = [directory / f"{name}-{kind}" for kind in ("filter", "preflight")]
+    if not all(path.exists() for path in pinned):
+        pins.ensure(directory, paths().bpffs)
+        pins.ensure(maps_directory(), paths().bpffs)
+        with load(object_file, maps_directory()) as loaded:
+            for path, program in zip(pinned, (FILTER, PREFLIGHT), strict=True):
+                path.unlink(missing_ok=True)
+                libbpf.pin(loaded.programs[program], path)
+    descriptors: list[int] = []
+    try:
+        descriptors += [libbpf.pinned(path) for path in pinned]
+        yield Programs(*descriptors)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def program_id(object_file: Path) -> int | None:
+    """The id of the filter that was loaded from a generation's object; ``None`` if it is not loaded."""
+    path = _programs_directory() / f"{digest(object_file)}-filter"
+    if not path.exists():
+        return None
+    descriptor = libbpf.pinned(path)
+    try:
+        return int(libbpf.program_info(descriptor).id)
+    finally:
+        os.close(descriptor)
+
+
+def prune_programs(object_file: Path) -> None:
+    """Let go of programs that other objects brought; one that is still attached lives on until it is not."""
+    name = digest(object_file)
+    for path in sorted(_programs_directory().glob("*-*")):
+        if not path.name.startswith(f"{name}-"):
+            path.unlink()
+
+
+def attachments() -> dict[str, Attachment]:
+    """Every link of ours, by device."""
+    found: dict[str, Attachment] = {}
+    for path in sorted(root().glob(f"{_LINK}*")):
+        device = pins.device(path.name.removeprefix(_LINK))
+        link = libbpf.pinned(path)
+        try:
+            info = libbpf.link_info(link)
+        finally:
+            os.close(link)
+        found[device] = Attachment(device, info.ifindex, info.prog_id, _mode(info.ifindex, info.prog_id))
+    return found
+
+
+def _mode(ifindex: int, program: int) -> str | None:
+    """In which mode the program runs there. An index of another namespace's interface is none of ours."""
+    with suppress(BpfError):
+        return next((mode for mode, one in libbpf.xdp_attached(ifindex).items() if one == program), None)
+    return None
+
+
+def foreign(device: str, ifindex: int) -> str | None:
+    """A program on the interface that is not ours, in words; ``None`` if there is none."""
+    ours = attachments().get(device)
+    for mode, program in libbpf.xdp_attached(ifindex).items():
+        if ours is None or ours.ifindex != ifindex or ours.program != program:
+            return f"{devices.program_name(program)} (id {program}, {mode})"
+    return None
+
+
+def attach(device: str, mode: str, program: int) -> None:
+    """Have an interface run a program in a mode: attached, replaced in place, or left alone if it is so already.
+
+    A change of mode detaches first: the kernel knows no other way, and packets pass unfiltered in between.
+
+    Raises:
+        Failed: No such interface; the driver or somebody else's program refuses.
+    """
+    ifindex = devices.index(device)
+    if ifindex is None:
+        raise Failed(f"interface {device} is not on this host")
+    current = attachments().get(device)
+    if current is not None and current.ifindex == ifindex and current.mode == mode:
+        _replace(device, current, program)
+        return
+    detach(device)
+    try:
+        link = libbpf.link_xdp(program, ifindex, MODES[mode])
+    except BpfError as error:
+        raise Failed(f"{device} does not take an XDP program in {mode} mode: {os.strerror(error.errno)}") from error
+    try:
+        libbpf.pin(link, _link_path(device))
+    finally:
+        os.close(link)
+
+
+def _replace(device: str, current: Attachment, program: int) -> None:
+    if current.program == libbpf.program_info(program).id:
+        return
+    link = libbpf.pinned(_link_path(device))
+    try:
+        libbpf.link_update(link, program)
+    finally:
+        os.close(link)
+
+
+def detach(device: str) -> None:
+    """Take our program off an interface; nothing happens if it is not there."""
+    path = _link_path(device)
+    if not path.exists():
+        return
+    link = libbpf.pinned(path)
+    try:
+        with suppress(BpfError):  # its interface is gone, and the attachment with it
+            libbpf.link_detach(link)
+    finally:
+        os.close(link)
+    path.unlink()
+
+
+def _link_path(device: str) -> Path:
+    return root() / f"{_LINK}{pins.name(device)}"

@@ -1,0 +1,69 @@
+"""What the filter must know about interfaces, read in this process's network namespace."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import struct
+import subprocess
+
+from tidegate.bpf import libbpf
+from tidegate.host.errors import Failed
+from tidegate.xdp.features import Features, features
+
+ONE_PAGE_MTU = 3498
+"""The largest MTU whose packets fit one page of 4 KiB with XDP's headroom and the kernel's bookkeeping."""
+_SIOCGIFMTU = 0x8921
+
+
+def index(device: str) -> int | None:
+    """The interface's index, ``None`` if there is no such interface here."""
+    try:
+        return socket.if_nametoindex(device)
+    except OSError:
+        return None
+
+
+def addresses() -> dict[str, list[str]]:
+    """Addresses with their prefix lengths by device, as ``ip address`` has them."""
+    done = subprocess.run(["ip", "-json", "address", "show"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failed(f"ip address show: {done.stderr.strip()}")
+    return {
+        link["ifname"]: [f"{one['local']}/{one['prefixlen']}" for one in link["addr_info"] if "local" in one]
+        for link in json.loads(done.stdout)
+        if "ifname" in link
+    }
+
+
+def mtu(device: str) -> int:
+    """The interface's MTU in bytes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        answer = fcntl.ioctl(any_socket, _SIOCGIFMTU, struct.pack("16si12x", device.encode(), 0))
+    return int(struct.unpack("16si12x", answer)[1])
+
+
+def refuses(device: str, ifindex: int, mode: str) -> str | None:
+    """Why the interface cannot run a program in that mode, as far as the kernel tells beforehand."""
+    able = features(ifindex)
+    if mode != "native" or able is None:
+        return None
+    if not able & Features.BASIC:
+        return "its driver has none; generic mode works on every interface, and is slower"
+    if mtu(device) > ONE_PAGE_MTU and not able & Features.MULTI_BUFFER:
+        return f"its MTU is {mtu(device)} and its driver takes no packets over {ONE_PAGE_MTU} bytes with XDP"
+    return None
+
+
+def program_name(identifier: int) -> str:
+    """A loaded program's name, for people."""
+    try:
+        descriptor = libbpf.program_by_id(identifier)
+    except libbpf.BpfError:
+        return "?"
+    try:
+        return str(libbpf.program_info(descriptor).name.decode(errors="replace"))
+    finally:
+        os.close(descriptor)

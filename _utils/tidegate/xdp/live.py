@@ -1,0 +1,199 @@
+"""The filter in the kernel: what it has now, what would change, and the change itself.
+
+The order of ``apply`` keeps every intermediate state safe: programs and maps are pinned; the idle slot is filled; the
+management allow-list grows; the pre-flight passes on the idle slot; one store puts it in force, with a deadline after
+which the kernel goes back by itself; only then is the program attached where it was not. Interfaces and programs that
+are no longer ours are let go last, when nothing can go back to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tidegate.bpf import pins
+from tidegate.bpf.loader import load, pinned_maps
+from tidegate.bpf.slots import Slots
+from tidegate.host.errors import Failed, Refused, TidegateError
+from tidegate.host.paths import paths
+from tidegate.xdp import attachment, counters, management, policy
+from tidegate.xdp import device as devices
+from tidegate.xdp.changes import changes
+from tidegate.xdp.counters import Tally
+from tidegate.xdp.desired import FILE, OBJECT, Desired, masters, read
+
+
+def problems(generation: Path) -> list[str]:
+    """Why this host cannot run the generation: tried on a private instance that is pinned and attached nowhere."""
+    try:
+        desired = read(generation)
+        if not desired["interfaces"]:
+            return []
+        return [*_interface_problems(desired), *_trial_problems(generation, desired)]
+    except TidegateError as error:
+        return [str(error)]
+
+
+def _interface_problems(desired: Desired) -> list[str]:
+    found: list[str] = []
+    if pins.mount_point(paths().bpffs) is None and not pins.may_mount():
+        found.append(f"no BPF file system is mounted on {paths().bpffs.parent}, and this process may not mount one")
+    for interface in desired["interfaces"]:
+        device, mode = interface["device"], interface["mode"]
+        ifindex = devices.index(device)
+        if ifindex is None:
+            found.append(f"interface {device} ({interface['name']}) is not on this host")
+        elif other := attachment.foreign(device, ifindex):
+            found.append(
+                f"{device} already runs an XDP program that is not Tidegate's: {other}; it is left alone: "
+                "detach it, or take the interface out of filtering"
+            )
+        elif reason := devices.refuses(device, ifindex, mode):
+            found.append(f"{device} cannot run an XDP program in {mode} mode: {reason}")
+    return found
+
+
+def _trial_problems(generation: Path, desired: Desired) -> list[str]:
+    with load(generation / OBJECT) as loaded:
+        slots = Slots(loaded.maps)
+        reserved = {rule["name"]: 0 for rule in desired["rules"]}
+        slot = slots.prepare(policy.compile_tables(desired, reserved, ()), desired["marker"])
+        flows = policy.trial_flows(desired, masters(generation), management.ssh_peers())
+        return policy.preflight(loaded.maps, loaded.programs[attachment.PREFLIGHT], slot, desired, flows)
+
+
+def diff(generation: Path) -> list[str]:
+    """What ``apply`` would change, a line each; empty if the host runs exactly this."""
+    desired = read(generation)
+    attached = attachment.attachments()
+    lines: list[str] = []
+    for interface in desired["interfaces"]:
+        device, mode = interface["device"], interface["mode"]
+        current = attached.get(device)
+        if current is None or current.ifindex != devices.index(device) or current.mode is None:
+            lines.append(f"+ attach to {device} ({mode})")
+        elif current.mode != mode:
+            lines.append(f"~ attach to {device}: {current.mode} → {mode}")
+        elif current.program != attachment.program_id(generation / OBJECT):
+            lines.append(
+                f"~ program on {device}: replaced by the one of {OBJECT} {attachment.digest(generation / OBJECT)}"
+            )
+    wanted = {interface["device"] for interface in desired["interfaces"]}
+    lines += [f"- detach from {device}" for device in sorted(set(attached) - wanted)]
+    return lines + _policy_diff(generation, desired)
+
+
+def _policy_diff(generation: Path, desired: Desired) -> list[str]:
+    with pinned_maps(attachment.maps_directory()) as maps:
+        if not maps:
+            return changes(None, desired)
+        slots = Slots(maps)
+        marker, pending = slots.marker(slots.in_force), slots.pending
+    if not desired["interfaces"]:
+        return ["- maps and programs"]
+    if marker == desired["marker"]:
+        return [f"~ rules: for good (they would end by themselves in {pending:.0f} s)"] if pending else []
+    if marker is None:
+        return changes(None, desired)
+    running = _generation_of(marker, generation)
+    if running is None:
+        return [f"~ rules: the kernel runs {marker}, which no generation here explains", *changes(None, desired)]
+    return changes(running, desired)
+
+
+def _generation_of(marker: str, generation: Path) -> Desired | None:
+    """The generation that the kernel's marker names, searched where generations are kept."""
+    for path in sorted({*paths().generations.glob(f"*/{FILE}"), generation / FILE}):
+        try:
+            found = read(path.parent)
+        except Refused:
+            continue
+        if found["marker"] == marker:
+            return found
+    return None
+
+
+def apply(generation: Path, timeout: int | None) -> None:
+    """Put the generation's rules in force and attach the program; see the module for the order.
+
+    Raises:
+        Refused: The pre-flight lost a management packet; the rules that were in force are.
+        Failed: The kernel refused a step.
+    """
+    desired = read(generation)
+    if not desired["interfaces"] and (timeout is None or not attachment.root().is_dir()):
+        remove()
+        return
+    ssh = management.ssh_peers()
+    with attachment.programs(generation / OBJECT) as programs, pinned_maps(attachment.maps_directory()) as maps:
+        slots = Slots(maps)
+        slot = _prepare(maps, slots, desired)
+        management.add(maps, management.peers(desired["management"]["neighbors"], masters(generation), ssh))
+        flows = policy.trial_flows(desired, masters(generation), ssh)
+        if refusals := policy.preflight(maps, programs.preflight, slot, desired, flows):
+            raise Refused("; ".join(refusals))
+        slots.flip(slot, timeout)
+        for interface in desired["interfaces"]:
+            attachment.attach(interface["device"], interface["mode"], programs.filter)
+    if timeout is None:
+        _let_go(generation, desired)
+
+
+def _prepare(maps: Mapping[str, int], slots: Slots, desired: Desired) -> int:
+    reserved = counters.reserve(maps, slots, (rule["name"] for rule in desired["rules"]))
+    return slots.prepare(policy.compile_tables(desired, reserved, attachment.attachments()), desired["marker"])
+
+
+def confirm(generation: Path) -> None:
+    """Take away the deadline, and let go of what only the way back needed.
+
+    Raises:
+        Failed: The kernel does not run this generation: its deadline has passed, or it was never applied.
+    """
+    desired = read(generation)
+    if not desired["interfaces"]:
+        remove()
+        return
+    with pinned_maps(attachment.maps_directory()) as maps:
+        slots = Slots(maps) if maps else None
+        marker = slots.marker(slots.in_force) if slots else None
+        if slots is None or marker != desired["marker"]:
+            raise Failed(f"the kernel runs the filter rules {marker}, not {desired['marker']}: nothing to confirm")
+        slots.confirm()
+    _let_go(generation, desired)
+
+
+def _let_go(generation: Path, desired: Desired) -> None:
+    wanted = {interface["device"] for interface in desired["interfaces"]}
+    for device in attachment.attachments():
+        if device not in wanted:
+            attachment.detach(device)
+    attachment.prune_programs(generation / OBJECT)
+    with pinned_maps(attachment.maps_directory()) as maps:
+        neighbors = desired["management"]["neighbors"]
+        management.prune(maps, management.peers(neighbors, masters(generation), management.ssh_peers()))
+
+
+def remove() -> None:
+    """Detach from every interface, then let the kernel free programs and maps. Other programs are not looked at."""
+    for device in attachment.attachments():
+        attachment.detach(device)
+    pins.remove(attachment.root())
+
+
+def rule_counters() -> dict[str, Tally]:
+    """Packets and bytes that each rule in force has decided, in the rules' order; empty if nothing runs."""
+    with pinned_maps(attachment.maps_directory()) as maps:
+        return counters.of_rules(maps, Slots(maps)) if maps else {}
+
+
+def totals() -> dict[str, Tally]:
+    """What became of all packets that met a policy: passed, dropped, hidden, exempted; empty if nothing runs."""
+    with pinned_maps(attachment.maps_directory()) as maps:
+        return counters.totals(maps) if maps else {}
+
+
+def allow_list() -> list[str]:
+    """Who always gets through, in words; empty if nothing runs."""
+    with pinned_maps(attachment.maps_directory()) as maps:
+        return sorted(str(peer) for peer in management.listed(maps)) if maps else []

@@ -1,0 +1,65 @@
+"""A generation's rules in the kernel's terms, and the trial they stand before they are put in force."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+
+from tidegate.bpf import libbpf
+from tidegate.bpf.matcher import Entry, Tables, tables
+from tidegate.xdp import device as devices
+from tidegate.xdp.desired import Desired
+from tidegate.xdp.packet import frame
+from tidegate.xdp.verdict import Flow, management_packets, verdict
+
+XDP_DROP, XDP_PASS = 1, 2
+_VERDICTS = {"allow": XDP_PASS, "drop": XDP_DROP}
+
+
+def compile_tables(desired: Desired, counters: Mapping[str, int], attached: Iterable[str]) -> Tables:
+    """The tables of a generation's rules.
+
+    Args:
+        desired: The generation.
+        counters: Each rule's counter by name.
+        attached: Devices that run the program now. A rule that applies to all of them and to all that will need not
+            ask where a packet came in.
+
+    A device that is not on this host matches nothing.
+    """
+    everywhere = {interface["device"] for interface in desired["interfaces"]} | set(attached)
+    index = {device: devices.index(device) for device in everywhere}
+    return tables(
+        [
+            Entry(
+                matcher=rule,
+                value=_VERDICTS[rule["action"]],
+                counter=counters[rule["name"]],
+                devices=None
+                if everywhere <= set(rule["devices"])
+                else frozenset(found for device in rule["devices"] if (found := index[device]) is not None),
+            )
+            for rule in desired["rules"]
+        ]
+    )
+
+
+def trial_flows(desired: Desired, masters: Sequence[str], ssh: Sequence[str]) -> list[Flow]:
+    """What must get through for this host to stay reachable, as it would come in on its filtered interfaces."""
+    return management_packets(desired, devices.addresses(), masters=masters, ssh_peers=ssh)
+
+
+def preflight(maps: Mapping[str, int], program: int, slot: int, desired: Desired, flows: Iterable[Flow]) -> list[str]:
+    """Run flows through the program on a slot that need not be in force: why it must not be, a sentence each."""
+    refusals: list[str] = []
+    for flow in flows:
+        trial = struct.pack("=II", slot, devices.index(flow.packet.device) or 0)
+        libbpf.map_update(maps["trials"], struct.pack("=I", 0), trial)
+        result, _ = libbpf.test_run(program, frame(flow.packet))
+        if result != XDP_PASS:
+            _, rule = verdict(desired, flow.packet)
+            refusals.append(
+                f"filtering rule {rule!r} would drop {flow.name} to {flow.packet.dst} on {flow.packet.device}: "
+                "narrow it, or put a rule before it that allows this"
+            )
+    return list(dict.fromkeys(refusals))

@@ -1,0 +1,157 @@
+"""A rich section, and every BIRD version that script/fetch-birds has fetched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tidegate.bird import parse
+from tidegate.bird.render import render
+
+REPOSITORY = Path(__file__).parents[3]
+TEMPLATES = REPOSITORY / "salt" / "traffic" / "templates"
+CACHE = Path(os.environ.get("TIDEGATE_CACHE", Path.home() / ".cache" / "tidegate")) / "bird"
+SERIES = {"2.0": (2, 0, 12), "2.17": (2, 17, 6), "3.1": (3, 1, 8)}
+SECRETS = {"bgp/lhr1-transit": "s3cret; {not} #syntax", "bgp/lhr1-peer": "other secret"}
+KEY = b"a host's own key"
+
+
+@dataclass(frozen=True)
+class Bird:
+    """One version of BIRD as a program."""
+
+    series: str
+    program: Path
+
+    @property
+    def version(self):
+        done = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=True)
+        return parse.version(done.stdout + done.stderr)
+
+    def judge(self, text: str, folder: Path) -> str:
+        """What ``bird -p`` says about a configuration; an empty string: accepted without a warning."""
+        file = folder / f"{self.series}.conf"
+        file.write_text(text, encoding="utf-8")
+        done = subprocess.run(
+            [self.program, "-p", "-c", file], capture_output=True, text=True, errors="replace", check=False
+        )
+        return done.stderr + (f"exit {done.returncode}" if done.returncode else "")
+
+
+@pytest.fixture(params=SERIES, scope="session")
+def bird(request) -> Bird:
+    program = CACHE / request.param / "bin" / "bird"
+    if not program.exists():
+        pytest.skip(f"BIRD {request.param} is not fetched: run script/fetch-birds")
+    return Bird(request.param, program)
+
+
+def neighbor(name: str, **changes):
+    """A session that accepts nothing and announces nothing, but for ``changes``."""
+    return {
+        "name": name,
+        "protocol": "peer_" + name.replace("-", "_"),
+        "description": name,
+        "address": "198.51.100.3",
+        "local": "198.51.100.2",
+        "device": "eth0",
+        "family": "ipv4",
+        "asn": 64601,
+        "role": "provider",
+        "password": None,
+        "hold_time": None,
+        "keepalive": None,
+        "import_": {"accept": "none", "max_prefix": None, "local_pref": None},
+        "export": [],
+    } | changes
+
+
+def export(service: str, *prefixes: str, **changes):
+    return {
+        "service": service,
+        "prefixes": list(prefixes),
+        "communities": [],
+        "large_communities": [],
+        "prepend": 0,
+        "med": None,
+    } | changes
+
+
+@pytest.fixture
+def section():
+    """One of everything a section may ask for."""
+    return {
+        "router_id": "10.0.0.1",
+        "asn": 4200000000,
+        "table": 4210,
+        "services": [
+            {"name": "web", "ipv4": ["192.0.2.0/24"], "ipv6": ["2001:db8:100::/48"]},
+            {"name": "dns", "ipv4": ["203.0.113.0/25", "203.0.113.53/32"], "ipv6": []},
+        ],
+        "neighbors": [
+            neighbor(
+                "lhr1-transit",
+                description="Transit #1 {LHR}; Zürich's \\ 東京",
+                password={"secret": "bgp/lhr1-transit"},
+                hold_time=90,
+                keepalive=30,
+                import_={"accept": "all", "max_prefix": {"limit": 1000000, "action": "block"}, "local_pref": 100},
+                export=[
+                    export("dns", "203.0.113.0/25", "203.0.113.53/32"),
+                    export(
+                        "web",
+                        "192.0.2.0/24",
+                        communities=["64500:100", "65535:0"],
+                        large_communities=["4200000000:5:6"],
+                        prepend=2,
+                        med=0,
+                    ),
+                ],
+            ),
+            neighbor(
+                "lhr1-transit6",
+                address="2001:db8:1::3",
+                local="2001:db8:1::2",
+                family="ipv6",
+                import_={"accept": "default", "max_prefix": {"limit": 10, "action": "restart"}, "local_pref": None},
+                export=[export("web", "2001:db8:100::/48")],
+            ),
+            neighbor(
+                "lhr1-peer",
+                address="198.51.100.5",
+                local="198.51.100.4",
+                device="eth1.100",
+                asn=64700,
+                role="peer",
+                password={"secret": "bgp/lhr1-peer"},
+                import_={"accept": "all", "max_prefix": {"limit": 1000, "action": "warn"}, "local_pref": 200},
+                # Announced in another way than to the provider: a second function.
+                export=[export("web", "192.0.2.0/24"), export("dns", "203.0.113.0/25", "203.0.113.53/32")],
+            ),
+            neighbor("lhr1-customer", address="198.51.100.7", local="198.51.100.6", asn=64701, role="customer"),
+            neighbor(
+                "edge2",
+                address="fe80::2",
+                local="fe80::1",
+                family="ipv6",
+                asn=4200000000,
+                role="ibgp",
+                import_={"accept": "all", "max_prefix": None, "local_pref": None},
+                export=[export("web", "2001:db8:100::/48")],
+            ),
+        ],
+    }
+
+
+@pytest.fixture
+def rendered(section):
+    """A function that renders the (changed) section for a version: its bird.conf."""
+
+    def make(version=(2, 17, 6), **changes) -> str:
+        files = render(section | changes, version=version, templates=TEMPLATES, secrets=SECRETS, key=KEY)
+        return files["bird.conf"]
+
+    return make
