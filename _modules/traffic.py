@@ -67,7 +67,7 @@ def drift():
     return told(_status.drift)
 
 
-def confirm(wait=10):
+def confirm(wait=10, settle=10):
     """
     Confirm the change under way, after local health and a round trip to the master; undo it if that fails.
 
@@ -82,7 +82,7 @@ def confirm(wait=10):
         if not master.is_masterless(__opts__):
             master.reach(__opts__)
 
-    return told(lambda: _id(transaction.confirm(reach, wait)))
+    return told(lambda: _id(transaction.confirm(reach, wait, settle)))
 
 
 def revert(reason="asked for"):

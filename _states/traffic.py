@@ -41,15 +41,25 @@ def staged(name, timeout=180):
     )
 
 
-def confirmed(name, wait=60):
+def confirmed(name, wait=30, settle=10):
     """
-    The staged change is healthy on this host, the master was reached through it, and it is permanent. If that does not
-    hold within ``wait`` seconds the change is undone and the state fails.
+    The staged change is healthy on this host, the master was reached through it, and it is permanent. Otherwise the
+    change is undone and the state fails.
+
+    name
+        Any text.
+
+    wait
+        Seconds within which health and the way home must begin to hold.
+
+    settle
+        Seconds for which they must then hold on end: routing answers late.
 
     .. code-block:: yaml
 
         the change is proven:
           traffic.confirmed:
-            - wait: 60
+            - wait: 30
+            - settle: 10
     """
-    return highstate.confirmed(name, __opts__, wait, __opts__["test"])
+    return highstate.confirmed(name, __opts__, wait, settle, __opts__["test"])

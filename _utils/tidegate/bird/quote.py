@@ -128,17 +128,23 @@ def large_community(value: Any) -> Syntax:
     return _tuple(value, parts=3, high=2**32 - 1)
 
 
-def password(value: Any) -> Syntax:
-    """A TCP MD5 key in quotes.
+@pass_context
+def secret(context: Context, reference: Any, field: str) -> Syntax:
+    """The TCP MD5 key that a reference means, in quotes; it stands in ``secrets`` of the template's context.
 
     Raises:
-        ValueError: It does not fit. The text never holds the value.
+        Refused: There is none, or it does not fit. The text never holds the value.
     """
-    if not value:
-        raise ValueError("must not be empty")
-    if len(quoted(value).encode()) - 2 > MAX_PASSWORD:
-        raise ValueError(f"must be at most {MAX_PASSWORD} bytes long")
-    return quoted(value)
+    value = context["secrets"].get(reference)
+    if value is None:
+        raise _refusal(context, field, f"this host's pillar has no secret {reference!r} (traffic_secrets)")
+    try:
+        text = quoted(value)
+        if not 0 < len(value.encode()) <= MAX_PASSWORD:
+            raise ValueError(f"must be 1 to {MAX_PASSWORD} bytes long")
+    except ValueError as error:
+        raise _refusal(context, field, f"the secret {reference!r} {error}") from None
+    return text
 
 
 def install(environment: Environment) -> None:
@@ -149,10 +155,11 @@ def install(environment: Environment) -> None:
     ):
         environment.filters[function.__name__] = _naming_the_field(function)
     environment.filters["comment"] = _naming_the_field(printable)
+    environment.filters["secret"] = secret
     environment.finalize = only_syntax
 
 
-def refusal(context: Context, field: str, problem: object) -> Refused:
+def _refusal(context: Context, field: str, problem: object) -> Refused:
     """The refusal of a field, with the neighbor it belongs to where the template is at one."""
     neighbor = context.get("neighbor")
     place = f"neighbor {neighbor['name']!r}, {field}" if neighbor else field
@@ -165,7 +172,7 @@ def _naming_the_field(function: Any) -> Any:
         try:
             return function(value, *bounds)
         except (ValueError, TypeError) as error:
-            raise refusal(context, field, f"{value!r}: {error}") from None
+            raise _refusal(context, field, f"{value!r}: {error}") from None
 
     return named
 

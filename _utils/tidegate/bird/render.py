@@ -7,11 +7,11 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, pass_context
-from jinja2.runtime import Context
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from tidegate.bird import quote
 from tidegate.bird.parse import OLDEST, Version, dotted
@@ -55,14 +55,18 @@ def render(
     if version < OLDEST:
         raise Refused(f"BIRD {dotted(version)} is too old: {dotted(OLDEST)} or newer is needed")
     view = _view(section)
-    environment = _environment(templates, secrets)
     try:
-        text = environment.get_template("bird/bird.conf.j2").render(
-            view,
-            marker=_NO_MARKER,
-            returns_bool=Syntax(" -> bool" if version >= _TYPED_FUNCTIONS else ""),
-            # 3.0 branched off before 2.17 brought the option.
-            authentication_option=version >= _AUTHENTICATION_OPTION and version[:2] != (3, 0),
+        text = (
+            _environment(templates)
+            .get_template("bird/bird.conf.j2")
+            .render(
+                view,
+                secrets=secrets,
+                marker=_NO_MARKER,
+                returns_bool=Syntax(" -> bool" if version >= _TYPED_FUNCTIONS else ""),
+                # 3.0 branched off before 2.17 brought the option.
+                authentication_option=version >= _AUTHENTICATION_OPTION and version[:2] != (3, 0),
+            )
         )
     except TemplateError as error:
         raise Refused(f"BIRD: the template {getattr(error, 'name', None) or ''} failed: {error.message}") from None
@@ -72,7 +76,9 @@ def render(
     return {"bird.conf": text, "bird.json": json.dumps(_desired(section, marker), indent=1, sort_keys=True) + "\n"}
 
 
-def _environment(templates: Path, secrets: Mapping[str, str]) -> Environment:
+@lru_cache(maxsize=4)
+def _environment(templates: Path) -> Environment:
+    """The templates' environment; a template that changes on disk is read again."""
     # Not HTML: the filters of quote.py are the escaping.
     environment = Environment(
         loader=FileSystemLoader(templates),
@@ -82,17 +88,6 @@ def _environment(templates: Path, secrets: Mapping[str, str]) -> Environment:
         keep_trailing_newline=True,
     )
     quote.install(environment)
-
-    @pass_context
-    def secret(context: Context, reference: Any, field: str) -> Syntax:
-        if reference not in secrets:
-            raise quote.refusal(context, field, f"this host's pillar has no secret {reference!r} (traffic_secrets)")
-        try:
-            return quote.password(secrets[reference])
-        except ValueError as error:
-            raise quote.refusal(context, field, f"the secret {reference!r} {error}") from None
-
-    environment.filters["secret"] = secret
     return environment
 
 

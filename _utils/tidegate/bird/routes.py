@@ -24,11 +24,13 @@ Route = tuple[int, str]
 def live() -> set[Route]:
     """Every route of ours that the kernel has now."""
     found = set()
-    for family in ("-4", "-6"):
-        answer = _ip([family, "-json", "route", "show", "table", "all", "proto", str(PROTOCOL)])
+    for family, default in (("-4", "0.0.0.0/0"), ("-6", "::/0")):
+        # -Numeric: a table may have a name in rt_tables.
+        answer = _ip([family, "-Numeric", "-json", "route", "show", "table", "all", "proto", str(PROTOCOL)])
         for entry in json.loads(answer or "[]"):
-            if entry.get("type") == "blackhole" and str(entry.get("table", "")).isdigit():
-                found.add((int(entry["table"]), str(ipaddress.ip_network(entry["dst"]))))
+            if entry.get("type") == "blackhole" and "table" in entry:
+                prefix = default if entry["dst"] == "default" else entry["dst"]
+                found.add((int(entry["table"]), str(ipaddress.ip_network(prefix))))
     return found
 
 

@@ -74,7 +74,7 @@ class Slots:
             if bytes(self._slots[number]) == bytes(wanted):  # a marker alone knows nothing of interface indexes
                 return number
         self.settle()
-        idle = 1 - self.in_force
+        idle = self.in_force
         self._fill(idle, tables, marker)
         return idle
 

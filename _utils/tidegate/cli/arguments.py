@@ -16,7 +16,7 @@ _FOLDER = {"exists": True, "file_okay": False, "readable": True}
 PillarArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="[PILLAR_DIR]", help="The folder whose traffic/ holds the policy.", show_default="./pillar", **_FOLDER
+        metavar="PILLAR_DIR", help="The folder whose traffic/ holds the policy.", show_default="./pillar", **_FOLDER
     ),
 ]
 PillarOption = Annotated[

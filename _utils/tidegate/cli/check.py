@@ -22,11 +22,11 @@ def command(pillar: PillarArgument = Path("pillar"), as_json: JsonOption = False
 
     Ends with 0 if the policy is good, with 1 if it is not. It reads files and touches nothing else.
 
-    [bold]tidegate check[/bold]                      the policy in ./pillar/traffic
+    [bold]tidegate check[/bold]                the policy in ./pillar/traffic
 
-    [bold]tidegate check /srv/pillar[/bold]          the policy of another pillar folder
+    [bold]tidegate check /srv/pillar[/bold]    the policy of another pillar folder
 
-    [bold]tidegate check --json | jq .problems[/bold]   the same, for an editor or a pipeline
+    [bold]tidegate check --json[/bold]         the same, for an editor or a pipeline
     """
     loaded = load(pillar)
     if as_json:

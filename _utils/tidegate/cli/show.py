@@ -41,7 +41,7 @@ HostArgument = Annotated[
     str, typer.Argument(metavar="HOST", help="The host's name: its Salt minion id.", show_default=False)
 ]
 PartOption = Annotated[Part | None, typer.Option("--part", help="One part in full; without, all of it in brief.")]
-VersionOption = Annotated[str, typer.Option("--bird-version", help="The BIRD for which to render its configuration.")]
+VersionOption = Annotated[str, typer.Option("--bird-version", help="The BIRD to render for: 2.0.12, 3.1 …")]
 TemplatesOption = Annotated[
     Path, typer.Option("--templates", help="The state tree's traffic/templates.", show_default=False)
 ]
@@ -57,15 +57,15 @@ def command(
 ) -> None:
     """Show what one host is to run: its sessions, its shaping and its filter.
 
-    [bold]tidegate show edge1.lhr1[/bold]                              in brief
+    [bold]tidegate show edge1.lhr1[/bold]               all of it in brief
 
-    [bold]tidegate show edge1.lhr1 --part bird --bird-version 3.1[/bold]   bird.conf for BIRD 3.1, without secrets
+    [bold]tidegate show edge1.lhr1 --part bird[/bold]   its bird.conf, without secrets
 
-    [bold]tidegate show edge1.lhr1 --part tc[/bold]                    the tree of each shaped interface
+    [bold]tidegate show edge1.lhr1 --part tc[/bold]     the tree of each shaped interface
 
-    [bold]tidegate show edge1.lhr1 --part xdp[/bold]                   the filter's rules in order
+    [bold]tidegate show edge1.lhr1 --part xdp[/bold]    the filter's rules in order
 
-    [bold]tidegate show edge1.lhr1 --part plan[/bold]                  the plan itself, as the minion receives it
+    [bold]tidegate show edge1.lhr1 --part plan[/bold]   the plan itself, as the minion gets it
     """
     plan = _plan(pillar, host)
     console = Console(highlight=False)

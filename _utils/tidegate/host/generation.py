@@ -33,6 +33,8 @@ class Generation:
     directory: Path
     plan: str | None
     runtime: str | None
+    content: str | None
+    """Covers the files alone: two generations of equal content do the same to the host, whatever library made them."""
 
     @property
     def is_initial(self) -> bool:
@@ -50,7 +52,7 @@ def load(name: str) -> Generation:
     manifest = durable.read_json(directory / "manifest.json")
     if not isinstance(manifest, dict) or manifest.get("id") != name:
         raise Refused(f"generation {name} is not in {paths().generations}, or its manifest.json is damaged")
-    return Generation(name, directory, manifest.get("plan"), manifest.get("runtime"))
+    return Generation(name, directory, manifest.get("plan"), manifest.get("runtime"), manifest.get("content"))
 
 
 def linked(link: str) -> Generation | None:
@@ -72,7 +74,7 @@ def ensure_state() -> None:
     if linked("confirmed") is not None:
         return
     if not (paths().generations / INITIAL / "manifest.json").is_file():
-        _write(INITIAL, _initial_files(), plan=None, runtime=None)
+        _write(INITIAL, _initial_files(), {"plan": None, "runtime": None, "content": None})
     point("confirmed", load(INITIAL))
 
 
@@ -82,18 +84,20 @@ def create(files: Mapping[str, bytes], plan: str, runtime: str) -> Generation:
     ``bird.conf`` holds passwords, so the id covers it through the keyed marker in ``bird.json``, never through a
     plain digest that could be guessed against.
     """
-    name = identity(files, plan, runtime)
-    if not (paths().generations / name).is_dir():
-        _write(name, files, plan, runtime)
-    return load(name)
+    described = describe(files, plan, runtime, paths().generations)
+    if not described.directory.is_dir():
+        _write(described.id, files, {"plan": plan, "runtime": runtime, "content": described.content})
+    return load(described.id)
 
 
-def identity(files: Mapping[str, bytes], plan: str, runtime: str) -> str:
-    """The id of a generation of these files: 16 hex digits."""
-    whole = hashlib.sha256(f"{plan}\0{runtime}\0".encode())
+def describe(files: Mapping[str, bytes], plan: str, runtime: str, parent: Path) -> Generation:
+    """The generation that these files would be, without writing anything. Ids are 16 hex digits."""
+    whole = hashlib.sha256()
     for name in sorted(set(files) - _SECRET_FILES):
         whole.update(f"{name}\0{hashlib.sha256(files[name]).hexdigest()}\0".encode())
-    return whole.hexdigest()[:16]
+    content = whole.hexdigest()[:16]
+    own = hashlib.sha256(f"{plan}\0{runtime}\0{content}".encode()).hexdigest()[:16]
+    return Generation(own, parent / own, plan, runtime, content)
 
 
 def write_files(directory: Path, files: Mapping[str, bytes]) -> None:
@@ -129,13 +133,13 @@ def _initial_files() -> dict[str, bytes]:
     return {"bird.conf": conf.read_bytes()} if conf.is_file() else {}
 
 
-def _write(name: str, files: Mapping[str, bytes], plan: str | None, runtime: str | None) -> None:
+def _write(name: str, files: Mapping[str, bytes], manifest: Mapping[str, str | None]) -> None:
     target = paths().generations / name
     aside = target.with_name(f".{name}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(mode=0o755)
     write_files(aside, files)
-    durable.write_json(aside / "manifest.json", {"id": name, "plan": plan, "runtime": runtime})
+    durable.write_json(aside / "manifest.json", {"id": name, **manifest})
     aside.rename(target)
     durable.sync_directory(target.parent)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from tidegate.host import deadman, durable
 from tidegate.host.errors import Failed
+from tidegate.host.generation import Generation
 from tidegate.host.paths import paths
 
 
@@ -66,10 +67,17 @@ def reverted() -> dict[str, dict[str, Any]]:
     return durable.read_json(_reverted_path()) or {}
 
 
-def remember_reverted(generation: str, plan: str | None, reason: str) -> None:
-    """Do not try this generation again by itself."""
-    entry = {"plan": plan, "reason": reason, "at": int(time.time())}
-    durable.write_json(_reverted_path(), {**reverted(), generation: entry})
+def remember_reverted(generation: Generation, reason: str) -> None:
+    """Do not try this generation again by itself, nor one of the same content made by another version of the library."""
+    entry = {"plan": generation.plan, "content": generation.content, "reason": reason, "at": int(time.time())}
+    durable.write_json(_reverted_path(), {**reverted(), generation.id: entry})
+
+
+def why_reverted(generation: Generation) -> dict[str, Any] | None:
+    """The entry that forbids this generation, or ``None``."""
+    entries = reverted()
+    same = (entry for entry in entries.values() if entry["content"] == generation.content)
+    return entries.get(generation.id) or next(same, None)
 
 
 def forget_reverted(name: str) -> list[str]:
@@ -80,7 +88,11 @@ def forget_reverted(name: str) -> list[str]:
         for key, entry in known.items()
         if len(name) >= 8 and (key.startswith(name) or str(entry.get("plan")).startswith(name))
     ]
-    durable.write_json(_reverted_path(), {key: entry for key, entry in known.items() if key not in hits})
+    contents = {known[key]["content"] for key in hits}
+    durable.write_json(
+        _reverted_path(),
+        {key: entry for key, entry in known.items() if key not in hits and entry["content"] not in contents},
+    )
     return hits
 
 

@@ -111,10 +111,12 @@ def checks(target: Generation, change: Transaction | None = None) -> list[Check]
     return found
 
 
-def confirm(reach: Callable[[], None], wait: float) -> Generation | None:
+def confirm(reach: Callable[[], None], wait: float, settle: float) -> Generation | None:
     """Make the change under way permanent, once the host is healthy and ``reach`` (the way home) returns.
 
-    Both are tried again for up to ``wait`` seconds; if they do not hold by then, the change is undone at once.
+    Both must begin to hold within ``wait`` seconds and then hold for ``settle`` seconds on end, else the change is
+    undone at once. ``settle`` is there because routing answers late: a changed import policy takes effect when the
+    neighbor has sent its routes again (RFC 2918), and a lost way home is not lost at the instant of the change.
     Returns the confirmed generation, or ``None`` if no change was under way.
 
     Raises:
@@ -124,7 +126,7 @@ def confirm(reach: Callable[[], None], wait: float) -> Generation | None:
     if change is None:
         return None
     target = generation.load(change.generation)
-    why = _prove(target, change, reach, wait)
+    why = _prove(lambda: _unproven(target, change, reach), wait, settle)
     with record.locked(_PATIENCE):
         _still(change)
         if why:
@@ -191,13 +193,17 @@ def _step(name: str, act: Callable[[Subsystem, Generation, int], None]) -> list[
     return lines
 
 
-def _prove(target: Generation, change: Transaction, reach: Callable[[], None], wait: float) -> str:
-    """Why the change cannot be confirmed, or an empty string once it can."""
-    end = time.monotonic() + wait
+def _prove(unproven: Callable[[], str], wait: float, settle: float) -> str:
+    """Why the change cannot be confirmed, or an empty string once it has held for ``settle`` seconds."""
+    begun = time.monotonic()
+    good_since: float | None = None
     while True:
-        why = _unproven(target, change, reach)
-        if not why or time.monotonic() >= end:
+        why, now = unproven(), time.monotonic()
+        if why and now - begun >= wait:
             return why
+        good_since = None if why else (good_since or now)
+        if good_since is not None and now - good_since >= settle:
+            return ""
         time.sleep(0.5)
 
 
@@ -238,7 +244,7 @@ def _undo(change: Transaction, reason: str) -> Generation:
 
 def _close(change: Transaction, confirmed: Generation, reason: str) -> None:
     if change.generation != confirmed.id:
-        record.remember_reverted(change.generation, generation.load(change.generation).plan, reason)
+        record.remember_reverted(generation.load(change.generation), reason)
     record.clear()
 
 
@@ -259,7 +265,7 @@ def _refuse_second(target: Generation) -> None:
             f"a change to generation {change.generation} is under way and not confirmed; it undoes itself in "
             f"{change.remaining(time.time())} s (or now: traffic.revert)"
         )
-    entry = record.reverted().get(target.id)
+    entry = record.why_reverted(target)
     if entry:
         when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry["at"]))
         raise Refused(

@@ -49,14 +49,14 @@ def applied(name: str, subsystem: str, test: bool, context: Mapping[str, Any]) -
     return _guarded(name, lambda: _changed(name, subsystem, transaction.apply(subsystem), f"{subsystem} is as planned"))
 
 
-def confirmed(name: str, opts: Mapping[str, Any], wait: float, test: bool) -> Return:
+def confirmed(name: str, opts: Mapping[str, Any], wait: float, settle: float, test: bool) -> Return:
     """``traffic.confirmed``: healthy, the master reached over the new configuration, and therefore permanent."""
     if test:
         return _return(name, True, "a change would be confirmed after local health and a round trip to the master")
 
     def act() -> Return:
         before = generation.linked("confirmed")
-        target = transaction.confirm(lambda: None if master.is_masterless(opts) else master.reach(opts), wait)
+        target = transaction.confirm(lambda: None if master.is_masterless(opts) else master.reach(opts), wait, settle)
         if target is None:
             return _return(
                 name, True, f"generation {before.id if before else 'none'} is confirmed; nothing was under way"
@@ -73,10 +73,11 @@ def _staged_return(name: str, found: Staged, timeout: int, test: bool) -> Return
     this = f"generation {found.generation.id} (plan {str(found.generation.plan)[:12]})"
     if not found.is_needed:
         return _return(name, True, f"{this} is what this host runs")
-    changes: dict[str, Any] = dict(found.changes) or {"generation": found.generation.id}
+    touches = f"changes {', '.join(found.changes)}" if found.changes else "changes nothing that runs"
+    changes = {"generation": {"old": found.confirmed, "new": found.generation.id}}
     if test:
-        return _return(name, None, f"{this} would be applied", changes)
-    return _return(name, True, f"{this} is staged; it is undone in {timeout} s unless it is confirmed", changes)
+        return _return(name, None, f"{this} would be applied; it {touches}", changes)
+    return _return(name, True, f"{this} {touches}; it is undone in {timeout} s unless it is confirmed", changes)
 
 
 def _changed(name: str, what: str, lines: list[str], same: str, result: bool | None = True) -> Return:

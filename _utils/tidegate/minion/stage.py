@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tidegate.bird.live
@@ -41,12 +41,12 @@ class Staged:
 
     generation: Generation
     changes: Mapping[str, list[str]]
-    is_confirmed: bool
+    confirmed: str | None
 
     @property
     def is_needed(self) -> bool:
         """Whether there is anything to do at all."""
-        return bool(self.changes) or not self.is_confirmed
+        return bool(self.changes) or self.confirmed != self.generation.id
 
 
 def prepare(plan: Plan, sources: Sources, timeout: int) -> Staged:
@@ -72,9 +72,8 @@ def preview(plan: Plan, sources: Sources) -> Staged:
     with _scratch() as directory:
         files = render(plan, sources, _key(make=False))
         generation.write_files(directory, files)
-        digest = runtime.digest()
-        target = Generation(generation.identity(files, plan.digest, digest), directory, plan.digest, digest)
-        return _examine(target)
+        target = generation.describe(files, plan.digest, runtime.digest(), directory.parent)
+        return _examine(replace(target, directory=directory))
 
 
 def render(plan: Plan, sources: Sources, key: bytes) -> dict[str, bytes]:
@@ -99,7 +98,7 @@ def _examine(target: Generation) -> Staged:
             "A missing section never means remove; say it in the policy (for example an empty list of neighbors)"
         )
     confirmed = generation.linked("confirmed")
-    staged = Staged(target, transaction.diff(target), confirmed is not None and confirmed.id == target.id)
+    staged = Staged(target, transaction.diff(target), confirmed.id if confirmed else None)
     # What already runs has proven itself; a highstate without changes should cost next to nothing.
     reasons = transaction.problems(target) if staged.is_needed else []
     if reasons:

@@ -59,5 +59,5 @@ class Host(Strict):
 class Fleet(Strict):
     """Where the hosts are and what they are."""
 
-    regions: dict[Name, Region] = Field(description="Regions by name.", min_length=1)
-    hosts: dict[Name, Host] = Field(description="Hosts by minion id.", min_length=1)
+    regions: dict[Name, Region] = Field(description="Regions by name.")
+    hosts: dict[Name, Host] = Field(description="Hosts by minion id.")

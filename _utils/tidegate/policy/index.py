@@ -138,8 +138,13 @@ class Index:
         return found | {name: entry.prefixes for name, entry in self._policy.filtering.sets.items()}
 
     def prefixes(self, targets: tuple[str, ...]) -> list[str]:
-        """What names of sets and services, and prefixes, stand for: each prefix once, sorted."""
-        return sorted({prefix for target in targets for prefix in self.targets.get(target, (target,))})
+        """What names of sets and services, and prefixes, stand for: each once, sorted. Unknown names are none."""
+        return sorted(
+            {prefix for target in targets for prefix in ((target,) if "/" in target else self._named(target))}
+        )
+
+    def _named(self, target: str) -> tuple[str, ...]:
+        return self.targets.get(target, ())
 
     def connection(self, host: str, neighbor: str) -> tuple[str, str] | None:
         """The host's own address and device towards a neighbor, or ``None`` if they have no network in common.

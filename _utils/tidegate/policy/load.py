@@ -13,6 +13,19 @@ from tidegate.policy.errors import NOTHING, KeyPath, Problem
 from tidegate.policy.model import Policy
 from tidegate.policy.validation import is_missing, validate
 
+OPTIONS = (
+    "cachedir",
+    "renderer",
+    "renderer_blacklist",
+    "renderer_whitelist",
+    "jinja_env",
+    "jinja_sls_env",
+    "jinja_lstrip_blocks",
+    "jinja_trim_blocks",
+    "gpg_keydir",
+)
+"""The master's options that decide how a policy file is rendered."""
+
 
 @dataclass(frozen=True)
 class Loaded:

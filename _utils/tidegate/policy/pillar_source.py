@@ -16,7 +16,7 @@ from typing import Any
 
 from tidegate.host.plan import Plan
 from tidegate.policy.document import ROOT
-from tidegate.policy.load import Loaded, examine, load
+from tidegate.policy.load import OPTIONS, Loaded, examine, load
 from tidegate.policy.model import Policy
 from tidegate.policy.plans import compile_host
 
@@ -157,7 +157,7 @@ def pillar(minion_id: str, pillar_dir: str | None, opts: Mapping[str, Any]) -> d
     directory = Path(pillar_dir) if pillar_dir else default_directory(opts)
     key = (directory, Path(opts["cachedir"]))
     if key not in _sources:
-        _sources[key] = Source(*key, opts)
+        _sources[key] = Source(*key, {name: opts[name] for name in OPTIONS if name in opts})
     return _sources[key].pillar(minion_id)
 
 

@@ -19,8 +19,7 @@ import yaml
 from tidegate.policy import traps
 from tidegate.policy.document import ROOT, Source, under_root
 from tidegate.policy.errors import KeyPath, Problem
-
-RENDERER = "jinja|yaml"
+from tidegate.policy.load import OPTIONS
 
 
 class Renderer:
@@ -36,7 +35,7 @@ class Renderer:
         self._directory = pillar_dir
         self._opts = copy.deepcopy(dict(salt.config.DEFAULT_MINION_OPTS))
         chosen = opts or {}
-        self._opts |= {key: chosen[key] for key in _RENDERER_OPTS if key in chosen}
+        self._opts |= {key: chosen[key] for key in OPTIONS if key in chosen}
         self._opts |= {
             "id": "tidegate",
             "file_client": "local",
@@ -89,13 +88,12 @@ class Renderer:
     def _pipe(self, path: Path, text: str) -> list[tuple[Any, str]]:
         """The stages that the file's first line asks for, or the usual ones."""
         blacklist, whitelist = self._opts.get("renderer_blacklist"), self._opts.get("renderer_whitelist")
-        stages = salt.template.template_shebang(str(path), self._renderers, RENDERER, blacklist, whitelist, text)
+        stages = salt.template.template_shebang(
+            str(path), self._renderers, self._opts["renderer"], blacklist, whitelist, text
+        )
         if not stages:
             raise salt.exceptions.SaltRenderError("no renderer is left for this file: see its first line")
         return list(stages)
-
-
-_RENDERER_OPTS = ("renderer", "renderer_blacklist", "renderer_whitelist", "jinja_env", "jinja_sls_env", "gpg_keydir")
 
 
 def _text(data: Any) -> str:

@@ -14,7 +14,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def file_schema() -> dict[str, Any]:
     """The schema of one policy file. A file may hold any part of the policy, so sections demand nothing of it."""
-    schema = Policy.model_json_schema()
+    schema = _without_null(Policy.model_json_schema())
     definitions = schema.pop("$defs")
     for section in ("Fleet", "Routing", "Filtering"):
         definitions[section].pop("required", None)
@@ -28,6 +28,18 @@ def file_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def _without_null(schema: Any) -> Any:
+    """The schema without the ``null`` that Python's optional fields bring: a key with no value is an error here."""
+    if isinstance(schema, list):
+        return [_without_null(part) for part in schema if part != {"type": "null"}]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: _without_null(part) for key, part in schema.items() if not (key == "default" and part is None)}
+    if len(kept.get("anyOf", ())) == 1:
+        kept = kept.pop("anyOf")[0] | kept
+    return kept
 
 
 def keys_at(path: KeyPath) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -45,10 +44,7 @@ class Selector(Strict):
             raise unlike(f"labels ({', '.join(cls.labels())}), or the word 'all'", "Empty never means all.")
         if isinstance(value, str | list):
             raise unlike(f"labels ({', '.join(cls.labels())}), or the word 'all'")
-        chosen = handler(value)
-        if isinstance(value, Mapping) and all(entry is None for entry in value.values()):
-            raise unlike("a value for the label", "Empty never means all: write 'all'.")
-        return chosen
+        return handler(value)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

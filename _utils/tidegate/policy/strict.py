@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, field_validator
 from pydantic.functional_validators import AfterValidator
 
 from tidegate.policy.errors import unlike
@@ -19,7 +19,7 @@ LONGEST_TEXT = 200
 
 
 class Strict(BaseModel):
-    """No coercion, no unknown keys, no changes after reading."""
+    """No coercion, no unknown keys, no empty values, no changes after reading."""
 
     model_config = ConfigDict(
         strict=True,
@@ -29,6 +29,14 @@ class Strict(BaseModel):
         validate_by_alias=True,
         hide_input_in_errors=True,
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_empty(cls, value: Any) -> Any:
+        """A key with nothing after it: a template that gave nothing, or a block that was commented out."""
+        if value is None:
+            raise unlike("a value", "Empty never means all, nor the default: leave the key out for that.")
+        return value
 
 
 def spelt(pattern: str, in_words: str) -> AfterValidator:

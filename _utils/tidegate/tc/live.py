@@ -7,8 +7,9 @@ is completed by the next ``apply``:
 2. ``classify``: the classifier's idle slot is filled and flipped.
 3. ``shrink``: classes that nobody is sent to any more are deleted.
 
-A packet that names a class which does not exist goes past the tree unshaped (HTB's direct queue): at no moment is one
-lost. A leaf is never replaced and a tree never rebuilt, so backlogs and counters survive.
+A packet that names a class which does not exist goes past the tree unshaped (HTB's direct queue), so none is lost on
+the way. A leaf is never replaced and a tree never rebuilt: backlogs and counters survive. What waits in the kernel's
+own qdisc is dropped by the kernel once, when the first tree takes its place.
 
 A root qdisc that somebody else chose is named and left.
 """
@@ -19,6 +20,7 @@ import json
 import socket
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from tidegate.bpf.loader import load as load_object
@@ -100,13 +102,13 @@ def apply(generation: Path, timeout: int | None) -> None:
     """
     trees = load(generation)
     failures: list[str] = []
-    for tree in trees:
+    steps = [(tree.device, partial(_bring, tree, generation / OBJECT)) for tree in trees]
+    steps += [(device, partial(uproot, device)) for device in sorted(_abandoned(trees))]
+    for device, step in steps:
         try:
-            _bring(tree, generation / OBJECT)
-        except TidegateError as error:
-            failures.append(f"{tree.device}: {error}")
-    for device in sorted(_abandoned(trees)):
-        uproot(device)
+            step()
+        except (TidegateError, OSError) as error:
+            failures.append(f"{device}: {error}")
     if failures:
         raise Failed("\n".join(failures))
 

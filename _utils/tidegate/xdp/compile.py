@@ -16,14 +16,17 @@ Placed = tuple[tuple[int, tuple[str, ...]], ...]
 
 
 def compile_section(policy: Policy, host: str) -> XdpSection:
-    """What the filter does on a host; hosts with the same rules on the same devices share them."""
+    """What the filter does on a host; hosts with the same rules on the same devices share them.
+
+    Interfaces that the host lacks are passed over: `check` refuses such a policy but looks at the rest of it.
+    """
     interfaces = policy.fleet.hosts[host].interfaces
     rules = policy.filtering.rules
     placed: Placed = tuple(
-        (position, tuple(sorted({interfaces[name].device for name in rules[position].interface})))
+        (position, tuple(sorted({interfaces[name].device for name in rules[position].interface if name in interfaces})))
         for position in policy.index.rules_of.get(host, ())
     )
-    names = {name for position, _ in placed for name in rules[position].interface}
+    names = {name for position, _ in placed for name in rules[position].interface if name in interfaces}
     return {
         "interfaces": [_filtered(name, interfaces[name]) for name in sorted(names)],
         "rules": policy.index.shared(("xdp", placed), lambda: _rules(policy, placed)),

@@ -51,15 +51,16 @@ def trial_flows(desired: Desired, masters: Sequence[str], ssh: Sequence[str]) ->
 
 def preflight(maps: Mapping[str, int], program: int, slot: int, desired: Desired, flows: Iterable[Flow]) -> list[str]:
     """Run flows through the program on a slot that need not be in force: why it must not be, a sentence each."""
-    refusals: list[str] = []
+    lost: dict[tuple[str | None, str], list[str]] = {}
     for flow in flows:
         trial = struct.pack("=II", slot, devices.index(flow.packet.device) or 0)
         libbpf.map_update(maps["trials"], struct.pack("=I", 0), trial)
         result, _ = libbpf.test_run(program, frame(flow.packet))
         if result != XDP_PASS:
             _, rule = verdict(desired, flow.packet)
-            refusals.append(
-                f"filtering rule {rule!r} would drop {flow.name} to {flow.packet.dst} on {flow.packet.device}: "
-                "narrow it, or put a rule before it that allows this"
-            )
-    return list(dict.fromkeys(refusals))
+            lost.setdefault((rule, flow.packet.device), []).append(flow.name)
+    return [
+        f"filtering rule {rule!r} would drop {', '.join(dict.fromkeys(names))} on {device}: "
+        "narrow it, or put a rule before it that allows this"
+        for (rule, device), names in lost.items()
+    ]

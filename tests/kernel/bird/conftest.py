@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tidegate.bird import daemon, live, parse, routes
 from tidegate.bird.control import Control, NotRunning
 from tidegate.bird.render import render
@@ -21,12 +22,16 @@ from tidegate.bird.render import render
 TEMPLATES = Path(__file__).parents[3] / "salt" / "traffic" / "templates"
 CACHE = Path(os.environ.get("TIDEGATE_CACHE", Path.home() / ".cache" / "tidegate")) / "bird"
 PASSWORD = "hunter2; {really}"
-INITIAL = 'router id 10.0.0.9;\nlog syslog all;\nprotocol device {}\n'
+INITIAL = "router id 10.0.0.9;\nlog syslog all;\nprotocol device {}\n"
 
 NEIGHBOR = """
 router id 10.9.9.9;
 protocol device {{}}
-protocol static {{ ipv4; route 0.0.0.0/0 via 198.51.100.3; route 100.64.0.0/10 blackhole; route 192.0.2.128/25 blackhole; }}
+protocol static
+{{
+  ipv4;
+  route 0.0.0.0/0 via 198.51.100.3; route 100.64.0.0/10 blackhole; route 192.0.2.128/25 blackhole;
+}}
 protocol static {{ ipv6; route 2001:db8:ffff::/48 blackhole; }}
 template bgp fast
 {{
@@ -186,9 +191,7 @@ def export(*prefixes: str, **changes: Any) -> dict[str, Any]:
 
 def plan() -> dict[str, Any]:
     """One service in both families, announced to a provider over a session for each."""
-    announced = export(
-        "192.0.2.0/24", communities=["64500:100"], large_communities=["64500:7:8"], prepend=2, med=50
-    )
+    announced = export("192.0.2.0/24", communities=["64500:100"], large_communities=["64500:7:8"], prepend=2, med=50)
     return {
         "router_id": "10.0.0.1",
         "asn": 64500,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
-from tidegate.bird import conf, live
+
+from tidegate.bird import conf, daemon, live, routes
 from tidegate.bird.routes import PROTOCOL
 from tidegate.host.errors import Failed, Refused
 
@@ -188,6 +192,58 @@ def test_without_bird_and_without_systemd_a_trial_is_refused(edge):
     with pytest.raises(Refused, match="BIRD does not run"):
         live.apply(edge.generation(), 60)
     assert edge.live_routes() == set()
+
+
+@pytest.fixture
+def systemctl(edge, program, tmp_path, monkeypatch):
+    """A stand-in for systemd, which the tests' machine may lack: ``start`` starts the real BIRD. Returns its log."""
+    folder, log, pid = tmp_path / "systemd", tmp_path / "systemctl.log", tmp_path / "pid"
+    folder.mkdir()
+    (folder / "state").write_text("running\n")
+    shim = folder / "systemctl"
+    shim.write_text(
+        f"""#!/bin/sh
+echo "$@" >> {log}
+case "$1" in
+  start) {program} -c {edge.bird.conf} -s {edge.bird.socket} -P {pid} ;;
+  is-system-running) cat {folder}/state ;;
+esac
+"""
+    )
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(daemon, "has_systemd", lambda: True)
+    log.touch()
+    yield folder / "state", log
+    if pid.exists():
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+def test_a_bird_that_does_not_run_is_started_and_can_still_go_back(edge, systemctl):
+    edge.bird.stop()
+    live.apply(edge.generation(), 1)
+    assert edge.bird.marker() is not None
+    until(lambda: edge.bird.marker() is None, "back to what it was started with", 5)
+
+
+def test_the_restore_starts_bird_but_not_during_boot(edge, systemctl):
+    state, log = systemctl
+    edge.bird.stop()
+    state.write_text("starting\n")
+    generation = edge.generation()
+    live.apply(generation, None)
+    assert "start bird.service" not in log.read_text()
+    state.write_text("degraded\n")
+    live.apply(generation, None)
+    assert edge.bird.marker() == conf.marker((generation / "bird.conf").read_text())
+
+
+def test_a_named_table_is_recognised(edge, neighbor, wire):
+    """iproute2 prints names from rt_tables instead of numbers unless told otherwise."""
+    routes.add({(253, "198.18.0.0/15")})  # "default" in every rt_tables
+    assert (253, "198.18.0.0/15") in routes.live()
+    routes.remove({(253, "198.18.0.0/15")})
+    assert routes.live() == set()
 
 
 def test_the_diff_reads_like_the_change(edge, neighbor):

@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import time
 
 import pytest
 
@@ -284,6 +285,25 @@ def test_a_device_that_went_and_came_back_gets_its_tree_again(host, wire, genera
     assert set(statuses(made).values()) == {"ok"}
 
 
+def test_neighbor_discovery_passes_beside_a_full_default_class(host, wire, generation, send):
+    crumb = traffic_class("crumb", 0x20, 7, 8_000, 8_000, default=True)
+    live.apply(generation(shaped(crumb)), None)
+    send(50, 1000)
+
+    host.run("ip", "neigh", "flush", "nud", "permanent", "dev", "eth0")
+    host.run("ip", "neigh", "flush", "dev", "eth0")
+    send(1, to=("198.51.100.3", 7))
+    send(1, to=("2001:db8:1::3", 7))
+
+    # The datagrams wait behind 50 kB at 8 kbit/s; the questions for the neighbors' addresses must not.
+    for _ in range(100):
+        known = host.run("ip", "neigh", "show", "dev", "eth0", "nud", "reachable")
+        if "198.51.100.3 " in known and "2001:db8:1::3 " in known:
+            return
+        time.sleep(0.02)
+    pytest.fail(f"no answer from the neighbors: {host.run('ip', 'neigh', 'show')}")
+
+
 def test_one_interface_that_fails_does_not_keep_the_others_waiting(host, generation):
     made = generation({**EDGE, "device": "absent0"}, EDGE)
 
@@ -348,6 +368,19 @@ def test_a_missing_object_is_named(host, generation):
     assert "tc.bpf.o is missing" in live.problems(made)[0]
     with pytest.raises(Failed, match=r"tc\.bpf\.o"):
         live.apply(made, None)
+
+
+@pytest.mark.parametrize(
+    ("matchers", "told"),
+    [
+        ([matcher(protocol=number) for number in range(65)], "65 matchers where at most 64 fit"),
+        ([matcher(source=["198.51.100.300/24"])], "'198.51.100.300/24' is not a prefix"),
+    ],
+)
+def test_what_the_classifier_cannot_hold_is_named(host, generation, matchers, told):
+    made = generation(shaped({**BULK, "match": matchers}))
+
+    assert [problem for problem in live.problems(made) if told in problem]
 
 
 def test_an_object_the_kernel_refuses_is_named(host, generation):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tidegate.xdp.packet import frame
@@ -82,8 +82,12 @@ def packets(seed: int, count: int) -> list[Packet]:
     return made
 
 
+# Without shrinking: it would take minutes, and the packet that tells is named anyway.
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=120,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(policy=policies, seed=st.integers(0, 2**32 - 1))
 def test_program_and_model_agree(bench, policy, seed):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from tidegate.bird import parse
 from tidegate.bird.render import render
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tidegate.bird.render import render
 from tidegate.host.errors import Refused
 
@@ -28,7 +29,7 @@ HOSTILE = [
     "right-to-left \u202e override",
     "zero\u200bwidth",
     "back\\slash\\",
-    "back\\slash and quote \\\"",
+    'back\\slash and quote \\"',
     "/* comment",
     "*/ comment",
     "# comment",
@@ -50,7 +51,7 @@ FIELDS = ["name", "description", "device", "password", "service", "service_name"
 
 
 def skeleton(text: str) -> list[str]:
-    """What stands outside quotes and comments, where values must not reach; functions are named and sorted by service."""
+    """What stands outside quotes and comments, where values must not reach; sorted, as functions are by service."""
     return sorted(re.sub(r'"[^"\n]*"|#[^\n]*|announce_\w+', "_", text).split("\n"))
 
 

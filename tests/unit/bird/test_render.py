@@ -6,10 +6,12 @@ import copy
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
 from jinja2 import Environment
+
 from tidegate.bird import conf, quote
 from tidegate.bird.render import render
 from tidegate.host.errors import Refused
@@ -52,30 +54,13 @@ def test_neighbors_that_get_the_same_share_one_function(rendered, section):
     assert text.count("export where announce_dns4() || announce_web4();") == 100
 
 
-def test_a_thousand_neighbors_parse_in_a_second_everywhere(bird, rendered, section, tmp_path, benchmark_seconds):
+def test_a_thousand_neighbors_parse_in_a_second_everywhere(bird, rendered, section, tmp_path):
     one = section["neighbors"][0]
-    many = [
-        one | {"name": f"n{i}", "protocol": f"peer_n{i}", "address": f"198.18.{i // 256}.{i % 256}"} for i in range(1000)
-    ]
+    many = [one | {"name": f"n{i}", "protocol": f"peer_n{i}"} for i in range(1000)]
     text = rendered(bird.version, neighbors=many)
-    with benchmark_seconds() as taken:
-        assert bird.judge(text, tmp_path) == ""
-    assert taken() < 2.0
-
-
-@pytest.fixture
-def benchmark_seconds():
-    import contextlib
-    import time
-
-    @contextlib.contextmanager
-    def measure():
-        began = time.monotonic()
-        ended = []
-        yield lambda: ended[0]
-        ended.append(time.monotonic() - began)
-
-    return measure
+    began = time.monotonic()
+    assert bird.judge(text, tmp_path) == ""
+    assert time.monotonic() - began < 1.0
 
 
 def test_the_marker_follows_every_change(rendered, section):
@@ -113,7 +98,7 @@ def test_a_bird_that_is_too_old_is_refused(rendered):
 
 
 def test_an_unknown_secret_is_refused_by_neighbor_and_reference(section):
-    with pytest.raises(Refused, match="neighbor 'lhr1-transit', password.*no secret 'bgp/lhr1-transit'"):
+    with pytest.raises(Refused, match=r"neighbor 'lhr1-transit', password.*no secret 'bgp/lhr1-transit'"):
         render(section, version=(2, 17, 6), templates=TEMPLATES, secrets={}, key=b"k")
 
 

@@ -115,17 +115,17 @@ class Machine:
         return [Check(name, "bad" if name in self.sick else "ok", "as the test says")]
 
 
-def make(number: int) -> generation.Generation:
+def make(number: int, runtime: str = "r1") -> generation.Generation:
     """A generation of all three subsystems, different for every number."""
     files = {f"{name}.json": f'{{"number": {number}}}\n'.encode() for name in ("xdp", "tc", "bird")}
     generation.ensure_state()
-    return generation.create(files, plan=f"plan{number}", runtime=_runtime())
+    return generation.create(files, plan=f"plan{number}", runtime=_runtime(runtime))
 
 
-def _runtime() -> str:
-    runtimes = generation.paths().state / "runtimes" / "r1"
+def _runtime(name: str) -> str:
+    runtimes = generation.paths().state / "runtimes" / name
     runtimes.mkdir(exist_ok=True)
-    return "r1"
+    return name
 
 
 def _id(directory):

@@ -28,7 +28,7 @@ def change_to(target, reach=at_home):
     transaction.withdraw()
     for name in ("xdp", "tc", "bird"):
         transaction.apply(name)
-    return transaction.confirm(reach, wait=0)
+    return transaction.confirm(reach, wait=0, settle=0)
 
 
 def is_whole(machine, allowed):
@@ -54,6 +54,24 @@ def test_a_change_without_a_way_home_is_undone_and_remembered(machine):
     assert is_whole(machine, {first.id})
     assert not machine.timer
     assert second.id in record.reverted()
+
+
+def test_a_way_home_that_is_lost_a_moment_later_does_not_count(machine):
+    """Found in the lab: an import policy that cuts the host off does so when the neighbor has sent its routes again."""
+    first, second = make(1), make(2)
+    change_to(first)
+    answers = iter([True, True, False])
+
+    def soon_cut_off():
+        if not next(answers, False):
+            cut_off()
+
+    transaction.arm(second, 60)
+    for name in ("xdp", "tc", "bird"):
+        transaction.apply(name)
+    with pytest.raises(Failed, match="no way home"):
+        transaction.confirm(soon_cut_off, wait=0.1, settle=5)
+    assert is_whole(machine, {first.id})
 
 
 def test_a_sick_change_is_undone_with_the_reason(machine):
@@ -87,6 +105,17 @@ def test_an_undone_generation_is_not_tried_again_until_somebody_says_so(machine)
     assert change_to(second) == second
 
 
+def test_an_upgraded_library_does_not_try_it_again_either(machine):
+    first, second = make(1), make(2)
+    change_to(first)
+    with pytest.raises(Failed):
+        change_to(second, cut_off)
+    with pytest.raises(Refused, match="It is not tried again"):
+        change_to(make(2, runtime="r2"))
+    record.forget_reverted(second.id)
+    assert change_to(make(2, runtime="r2"))
+
+
 def test_a_second_change_does_not_overtake_the_first(machine):
     first, second = make(1), make(2)
     transaction.arm(first, 60)
@@ -101,7 +130,7 @@ def test_a_step_that_comes_after_the_dead_man_does_nothing(machine):
     transaction.apply("xdp")
     machine.lose_agent()
     assert transaction.apply("tc") == []
-    assert transaction.confirm(at_home, wait=0) is None
+    assert transaction.confirm(at_home, wait=0, settle=0) is None
     assert is_whole(machine, {first.id})
 
 

@@ -17,15 +17,10 @@ from tidegate.xdp.verdict import management_packets, verdict
 def check(draft: Draft) -> Iterator[Problem]:
     """One problem for each rule that drops management packets, with the first host and packet hit."""
     policy = draft.policy
-    rules = policy.filtering.rules
-    positions = {rule.name: position for position, rule in reversed(list(enumerate(rules)))}
+    positions = {rule.name: position for position, rule in reversed(list(enumerate(policy.filtering.rules)))}
     reported: set[str] = set()
     for host in sorted(policy.index.rules_of):
         interfaces = policy.fleet.hosts[host].interfaces
-        if not all(
-            name in interfaces for position in policy.index.rules_of[host] for name in rules[position].interface
-        ):
-            continue
         section = compile_section(policy, host)
         if not any(rule["action"] == "drop" for rule in section["rules"]):
             continue
