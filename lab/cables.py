@@ -13,6 +13,8 @@ from lab.topology import Host, Link, Topology
 # The last thing plugged: lab-init in the container waits for it before it boots.
 _READY = "link set dev lo alias cabled"
 _SYSCTLS = {
+    # A minion whose way to the master broke and came back tries again within seconds, not after a minute of back-off.
+    "edge": ("net.ipv4.tcp_syn_retries=2", "net.ipv4.tcp_retries2=5"),
     "router": (
         *("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"),
         *("net.ipv4.fib_multipath_hash_policy=1", "net.ipv6.fib_multipath_hash_policy=1"),
@@ -52,6 +54,11 @@ def plug(topology: Topology, hosts: Iterable[Host], pids: Mapping[Host, int], *,
         _configure(topology, host, links, pids[host], default=host.role != "edge" or host in fresh)
     for host in hosts:
         _ip(pids[host], [_READY])
+
+
+def is_plugged(pid: int) -> bool:
+    """Whether ``plug`` has been here since the host was started."""
+    return "alias cabled" in _run([*_nsenter(pid), "ip", "link", "show", "dev", "lo"])
 
 
 def remove_installer_routes(pid: int, *, family: str) -> None:
@@ -99,7 +106,8 @@ def _nsenter(pid: int) -> list[str]:
     return ["nsenter", f"--net=/proc/{pid}/ns/net"]
 
 
-def _run(command: list[str], text: str = "") -> None:
+def _run(command: list[str], text: str = "") -> str:
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise CableError(f"{' '.join(command)}: {done.stderr.strip()}\n{text}")
+    return done.stdout

@@ -133,7 +133,8 @@ class Engine:
     def remove(self, names: Iterable[str]) -> None:
         """Remove containers, running or not, with their disks."""
         if names := list(names):
-            self._run("rm", "--force", "--volumes", *names)
+            at_once = ("--time", "0") if self.command == "podman" else ()
+            self._run("rm", "--force", *at_once, "--volumes", *names)
 
     def pid(self, name: str) -> int:
         """The process id, on this machine, of a running container's first process."""
@@ -162,7 +163,8 @@ class Engine:
 
     def _try(self, *words: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
         command = [self.command, *self.runtime, *words]
-        done = subprocess.run(command, input=stdin or b"", capture_output=True, check=False)
+        # A session of its own: Ctrl-C in the middle of it would leave a container that the engine cannot start again.
+        done = subprocess.run(command, input=stdin or b"", capture_output=True, check=False, start_new_session=True)
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def _run(self, *words: str, stdin: bytes | None = None) -> str:

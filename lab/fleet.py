@@ -58,13 +58,16 @@ class Fleet:
         with progress.step("Machines"):
             if not (self.state / "pillar").exists():
                 self.policy(REPO / "pillar")
-            states = {container.host: container.state for container in self.containers()}
+            states = self._usable_containers()
             new = [host for name, host in self.topology.hosts.items() if states.get(name, "created") == "created"]
             self._each([host for host in new if host.name not in states], self._create)
             self._each(new, self._configure)
         with progress.step("Power and cables"):
-            off = [host for name, host in self.topology.hosts.items() if states.get(name) != "running"]
-            self._power_on(off, fresh=new)
+            running = [host for name, host in self.topology.hosts.items() if states.get(name) == "running"]
+            # One that runs without cables was started by an `up` that was interrupted.
+            ready = {host for host in running if cables.is_plugged(self.pid(host))}
+            off = [host for host in self.topology.hosts.values() if host not in ready]
+            self._power_on(off, fresh=off)
         with progress.step("Boot"):
             self.wait_for_boot(self.topology.hosts.values())
         with progress.step("Salt minions"):
@@ -203,6 +206,12 @@ class Fleet:
             raise LabError(f"no answer from the Salt minions on {', '.join(left)} after {timeout:.0f} s")
 
     # --- how -------------------------------------------------------------------------------------------------------
+
+    def _usable_containers(self) -> dict[str, str]:
+        """States by host; a container that an interrupted start or stop left half-way is removed."""
+        containers = self.containers()
+        self.engine.remove(it.name for it in containers if it.state not in ("created", "running", "exited"))
+        return {it.host: it.state for it in self.containers()}
 
     def _create(self, host: Host) -> None:
         name = self.container(host)

@@ -5,10 +5,12 @@ include:
   - traffic.bird
 
 # Local health, then a round trip to the master through the new configuration; else everything is undone.
+# `wait`: seconds until both must begin to hold; `settle`: seconds for which they must then hold on end, because
+# routing answers late. Both can be set as `tidegate: {wait: …, settle: …}` in the minion's configuration or in pillar.
 the change is proven:
   traffic.confirmed:
-    - wait: 30      # seconds until both must begin to hold
-    - settle: 10    # seconds for which they must then hold on end: routing answers late
+    - wait: {{ salt['config.get']('tidegate:wait', 30) }}
+    - settle: {{ salt['config.get']('tidegate:settle', 10) }}
     - require:
       - service: the confirmed generation is restored at boot
       - xdp: xdp is as planned

@@ -55,6 +55,9 @@ REFUSED = [
     ({**GOOD, "host": "edge2.lhr1"}, "altered"),
     ({**GOOD, "host": "**********"}, "masked"),
     ({**GOOD, "bird": {"neighbors": [{"description": "**********"}]}}, "masked"),
+    ({**GOOD, "tc": {"rate": float("nan")}}, "JSON"),
+    ({**GOOD, "tc": {"name": "\ud800"}}, "JSON"),
+    ({**GOOD, "tc": {"name": {1, 2}}}, "JSON"),
     (sealed(host="edge2.lhr1"), "is for edge2.lhr1, but this host is edge1.lhr1"),
 ]
 
@@ -85,6 +88,13 @@ DOCUMENTS = st.dictionaries(st.text(max_size=4), JSON, max_size=5)
 def test_the_digest_does_not_depend_on_the_order_of_keys_nor_on_itself(document):
     turned = dict(reversed(list(document.items())))
     assert digest_of(document) == digest_of(turned) == digest_of({**document, "digest": "anything"})
+
+
+@given(DOCUMENTS)
+def test_sealing_gives_the_digest_of_the_content(document):
+    content = {key: value for key, value in document.items() if key != "digest"}
+    assert seal(content).digest == digest_of(content)
+    assert seal(content, {key: canonical(value) for key, value in content.items()}).digest == digest_of(content)
 
 
 @given(DOCUMENTS)

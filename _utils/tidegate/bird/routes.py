@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 from tidegate.host.errors import Failed
 
-PROTOCOL = 99
-"""Our ``rtm_protocol``; unassigned in Linux' rtnetlink.h and iproute2's rt_protos."""
+PROTOCOL = 116
+"""Our ``rtm_protocol``: assigned to nobody in linux/rtnetlink.h or iproute2's rt_protos."""
 _TIMEOUT = 30
 
 Route = tuple[int, str]
@@ -26,11 +26,10 @@ def live() -> set[Route]:
     found = set()
     for family, default in (("-4", "0.0.0.0/0"), ("-6", "::/0")):
         # -Numeric: a table may have a name in rt_tables.
-        answer = _ip([family, "-Numeric", "-json", "route", "show", "table", "all", "proto", str(PROTOCOL)])
-        for entry in json.loads(answer or "[]"):
-            if entry.get("type") == "blackhole" and "table" in entry:
-                prefix = default if entry["dst"] == "default" else entry["dst"]
-                found.add((int(entry["table"]), str(ipaddress.ip_network(prefix))))
+        asked = ["route", "show", "table", "all", "type", "blackhole", "proto", str(PROTOCOL)]
+        for entry in json.loads(_ip([family, "-Numeric", "-json", *asked]) or "[]"):
+            prefix = default if entry["dst"] == "default" else entry["dst"]
+            found.add((int(entry["table"]), str(ipaddress.ip_network(prefix))))
     return found
 
 

@@ -3,7 +3,7 @@
     slots = Slots(maps)                       # descriptors by name, from loader.load or loader.pinned_maps
     number = slots.prepare(tables, marker)    # the idle slot, filled (or found filled) with that policy
     slots.flip(number, timeout=120)           # in force now; the kernel goes back by itself 120 s from now
-    slots.confirm()                           # ... unless confirmed
+    slots.confirm(marker)                     # ... unless confirmed
 
 Every step may be repeated after a crash at any point: a slot's marker is written last, so a slot that has one is whole.
 """
@@ -38,19 +38,23 @@ class Slots:
         self._config = c_uint64.from_buffer(_mapped(maps["config"], sizeof(c_uint64)))
         self._slots = (Slot * 2).from_buffer(_mapped(maps["slots"], 2 * sizeof(Slot)))
 
+    def now(self) -> tuple[int, float | None]:
+        """The slot in force, and for how many more seconds (``None``: for good), by the program's own rule."""
+        value, clock = self._config.value, time.monotonic_ns()
+        number, deadline = value & 1, value >> 1
+        if deadline and clock >= deadline:
+            return 1 - number, None
+        return number, (deadline - clock) / NANOSECONDS if deadline else None
+
     @property
     def in_force(self) -> int:
-        """The slot that judges packets at this moment, by the program's own rule."""
-        value = self._config.value
-        deadline = value >> 1
-        return value & 1 ^ (1 if deadline and time.monotonic_ns() >= deadline else 0)
+        """The slot that judges packets at this moment."""
+        return self.now()[0]
 
     @property
     def pending(self) -> float | None:
         """Seconds until the kernel goes back to the other slot by itself; ``None`` if it will not (or has)."""
-        deadline = self._config.value >> 1
-        left = (deadline - time.monotonic_ns()) / NANOSECONDS
-        return left if deadline and left > 0 else None
+        return self.now()[1]
 
     def marker(self, number: int) -> str | None:
         """What a slot holds, ``None`` if it was never filled or not to the end."""
@@ -74,7 +78,7 @@ class Slots:
             if bytes(self._slots[number]) == bytes(wanted):  # a marker alone knows nothing of interface indexes
                 return number
         self.settle()
-        idle = self.in_force
+        idle = 1 - self.in_force
         self._fill(idle, tables, marker)
         return idle
 
@@ -84,20 +88,25 @@ class Slots:
         The way back must lead to what was in force for good. So the timeout counts for nothing if this slot is in force
         for good already, or if it is itself the way back from an unconfirmed one.
         """
-        way_back_is_confirmed = (number == self.in_force) == (self.pending is not None)
+        in_force, pending = self.now()
+        way_back_is_confirmed = (number == in_force) == (pending is not None)
         if timeout is not None and way_back_is_confirmed:
             self._store(number, time.monotonic_ns() + int(timeout * NANOSECONDS))
         else:
             self._store(number, 0)
 
-    def confirm(self) -> None:
-        """What is in force at this moment stays in force; whether that is what was meant, ``marker`` tells."""
-        self._store(self.in_force, 0)
+    def confirm(self, marker: str) -> bool:
+        """Keep that policy in force for good; false, and nothing done, if it is not in force (any more)."""
+        in_force = self.in_force
+        if self.marker(in_force) != marker:
+            return False
+        self._store(in_force, 0)
+        return True
 
     def settle(self) -> None:
         """Take back an unconfirmed policy now; a deadline that has passed is written down as such."""
-        number = self.in_force
-        self._store(1 - number if self.pending is not None else number, 0)
+        in_force, pending = self.now()
+        self._store(in_force if pending is None else 1 - in_force, 0)
 
     def _store(self, number: int, deadline: int) -> None:
         self._config.value = deadline << 1 | number  # ctypes stores an aligned 64-bit field by one instruction

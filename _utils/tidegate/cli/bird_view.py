@@ -16,7 +16,7 @@ def table(section: BirdSection | None) -> RenderableType:
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("neighbor", "address", "AS", "role", "accepts"):
         grid.add_column(column, no_wrap=True)
-    grid.add_column("announces", overflow="fold")
+    grid.add_column("announces", no_wrap=True)
     for neighbor in section["neighbors"]:
         grid.add_row(
             neighbor["name"],
@@ -24,7 +24,7 @@ def table(section: BirdSection | None) -> RenderableType:
             str(neighbor["asn"]),
             neighbor["role"],
             _accepts(neighbor),
-            "\n".join(map(_announces, neighbor["export"])) or "nothing",
+            Text("\n").join(map(_announces, neighbor["export"])) if neighbor["export"] else Text("nothing"),
         )
     head = Text(f"BGP  AS {section['asn']}, router id {section['router_id']}", style="bold")
     return Group(head, grid if section["neighbors"] else Text("  no sessions"), Text())
@@ -36,8 +36,10 @@ def _accepts(neighbor: Neighbor) -> str:
     return rules["accept"] + (f" ≤ {bound['limit']}" if bound else "")
 
 
-def _announces(export: Export) -> str:
+def _announces(export: Export) -> Text:
+    """A line for each prefix, and below them what goes with them."""
     extras = [f"prepend {export['prepend']}"] if export["prepend"] else []
     extras += [f"med {export['med']}"] if export["med"] is not None else []
     extras += export["communities"] + export["large_communities"]
-    return f"{export['service']} {', '.join(export['prefixes'])}" + (f" ({', '.join(extras)})" if extras else "")
+    lines = [Text(f"{export['service']} {prefix}") for prefix in export["prefixes"]]
+    return Text("\n").join([*lines, *([Text(", ".join(extras), style="dim")] if extras else [])])

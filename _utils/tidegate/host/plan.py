@@ -117,27 +117,47 @@ def _wrong_shape(document: Mapping[str, Any]) -> str | None:
 
 
 def _wrong_identity(document: Mapping[str, Any], host: str | None) -> str | None:
-    if (found := digest_of(document)) != document["digest"]:
+    try:
+        found = digest_of(document)
+    except (TypeError, ValueError) as error:
+        return f"The plan holds what JSON cannot: {error}."
+    if found != document["digest"]:
         return f"The plan was altered on its way: its digest says {document['digest']!s:.12}, its content {found:.12}."
     if host is not None and document["host"] != host:
         return f"The plan is for {document['host']}, but this host is {host}."
     return None
 
 
-def seal(document: Mapping[str, Any]) -> Plan:
-    """A compiled document as a plan, with its digest put in."""
-    return Plan({**document, "digest": digest_of(document)})
+def seal(document: Mapping[str, Any], spelt: Mapping[str, str] | None = None) -> Plan:
+    """A compiled document as a plan, with its digest put in.
+
+    Args:
+        document: Everything but the digest.
+        spelt: The canonical form of some of its values, by key, where the caller has it already.
+    """
+    known = spelt or {}
+    text = joined({key: known.get(key) or canonical(value) for key, value in document.items()})
+    return Plan({**document, "digest": _sha256(text)})
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
     """sha256 in hex over the canonical form, as UTF-8, of everything but the digest itself."""
     content = {key: value for key, value in document.items() if key != "digest"}
-    return sha256(canonical(content).encode()).hexdigest()
+    return _sha256(canonical(content))
 
 
-def canonical(document: Mapping[str, Any]) -> str:
+def canonical(document: Any) -> str:
     """One spelling for equal documents: keys sorted, no spaces, nothing escaped that need not be."""
     return _ENCODER.encode(document)
+
+
+def joined(spelt: Mapping[str, str]) -> str:
+    """The canonical form of a mapping whose values are in canonical form already."""
+    return "{" + ",".join(f"{_ENCODER.encode(key)}:{text}" for key, text in sorted(spelt.items())) + "}"
+
+
+def _sha256(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

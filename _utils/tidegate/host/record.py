@@ -68,7 +68,7 @@ def reverted() -> dict[str, dict[str, Any]]:
 
 
 def remember_reverted(generation: Generation, reason: str) -> None:
-    """Do not try this generation again by itself, nor one of the same content made by another version of the library."""
+    """Do not try this generation again by itself, nor one of equal content made by another library."""
     entry = {"plan": generation.plan, "content": generation.content, "reason": reason, "at": int(time.time())}
     durable.write_json(_reverted_path(), {**reverted(), generation.id: entry})
 
@@ -89,10 +89,8 @@ def forget_reverted(name: str) -> list[str]:
         if len(name) >= 8 and (key.startswith(name) or str(entry.get("plan")).startswith(name))
     ]
     contents = {known[key]["content"] for key in hits}
-    durable.write_json(
-        _reverted_path(),
-        {key: entry for key, entry in known.items() if key not in hits and entry["content"] not in contents},
-    )
+    kept = {key: entry for key, entry in known.items() if key not in hits and entry["content"] not in contents}
+    durable.write_json(_reverted_path(), kept)
     return hits
 
 

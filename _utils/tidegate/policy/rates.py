@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from tidegate.policy.errors import unlike
 
@@ -50,11 +50,24 @@ def _misread(text: str) -> str:
     return "Give the unit: bit, kbit, mbit, gbit or tbit." if plain.isdigit() else ""
 
 
+def _with_unit(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise unlike("a rate such as 10gbit, 100mbit or 512kbit", "Give the unit: bit, kbit, mbit, gbit or tbit.")
+    return value
+
+
+NUMBER = "[0-9]+(\\.[0-9]+)?"
 Rate = Annotated[
-    str, AfterValidator(_rate), WithJsonSchema({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(|k|m|g|t)bit$"})
+    str,
+    AfterValidator(_rate),
+    BeforeValidator(_with_unit),
+    WithJsonSchema({"type": "string", "pattern": f"^{NUMBER}(|k|m|g|t)bit$"}),
 ]
 Share = Annotated[
-    str, AfterValidator(_share), WithJsonSchema({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?((|k|m|g|t)bit|%)$"})
+    str,
+    AfterValidator(_share),
+    BeforeValidator(_with_unit),
+    WithJsonSchema({"type": "string", "pattern": f"^{NUMBER}((|k|m|g|t)bit|%)$"}),
 ]
 
 

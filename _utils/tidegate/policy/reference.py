@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from tidegate.policy.filtering import Filtering
 from tidegate.policy.fleet import Fleet
 from tidegate.policy.routing import Routing
+from tidegate.policy.selectors import Selector
 from tidegate.policy.shaping import Tree
 
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -24,7 +25,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
 
 def markdown() -> str:
     """A table for each mapping of the policy: key, whether it must be given, what it means."""
-    return "\n".join(line for path, model in SECTIONS for line in _tables(path, model, set()))
+    seen: set[type[BaseModel]] = set()
+    return "\n".join(line for path, model in SECTIONS for line in _tables(path, model, seen))
 
 
 def _tables(path: str, model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[str]:
@@ -41,7 +43,7 @@ def _tables(path: str, model: type[BaseModel], seen: set[type[BaseModel]]) -> It
         yield f"| `{key}` | {_default(field)} | {_escaped(field.description or '')} |"
         for steps, found in _models(field.annotation):
             if found.model_fields and found not in seen:
-                inner.append((f"{path}.{key}{steps}", found))
+                inner.append((key if issubclass(found, Selector) else f"{path}.{key}{steps}", found))
     yield ""
     for below, found in inner:
         yield from _tables(below, found, seen)
@@ -51,7 +53,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
     value = field.get_default(call_default_factory=True)
-    if value is None or value == () or value == {} or isinstance(value, BaseModel):
+    if not isinstance(value, str | int):
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
@@ -73,7 +75,7 @@ def _models(annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
 
 
 def _first_line(model: type[BaseModel]) -> str:
-    return (model.__doc__ or "").strip().splitlines()[0]
+    return (model.__doc__ or "").strip().splitlines()[0].replace("``", "`")
 
 
 def _escaped(text: str) -> str:

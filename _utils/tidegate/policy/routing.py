@@ -50,7 +50,9 @@ class Service(Strict):
     prefixes: Annotated[tuple[Prefix, ...], Several, WithJsonSchema(one_or_more({"type": "string"}))] = Field(
         description="The prefixes announced for it, of either family."
     )
-    min_pops: int = Field(default=1, ge=1, description="In how many PoPs every prefix must be announced, at the least.")
+    min_pops: int = Field(
+        default=1, ge=0, description="In how many PoPs every prefix must be announced, at the least; 0 allows none."
+    )
 
 
 class SecretReference(Strict):

@@ -76,7 +76,8 @@ def _in_kernel(desired: Desired, before: dict[str, Any]) -> list[Check]:
 
 
 def _rules(slots: Slots, desired: Desired) -> Check:
-    marker, pending = slots.marker(slots.in_force), slots.pending
+    number, pending = slots.now()
+    marker = slots.marker(number)
     if marker != desired["marker"]:
         return Check("xdp.rules", "bad", f"the kernel runs {marker or 'no rules'}, planned is {desired['marker']}")
     if pending is not None:

@@ -24,10 +24,13 @@ from tidegate.xdp.desired import FILE, OBJECT, Desired, masters, read
 
 
 def problems(generation: Path) -> list[str]:
-    """Why this host cannot run the generation: tried on a private instance that is pinned and attached nowhere."""
+    """Why this host cannot run the generation: tried on a private instance that is pinned and attached nowhere.
+
+    What runs already is not tried again.
+    """
     try:
         desired = read(generation)
-        if not desired["interfaces"]:
+        if not desired["interfaces"] or not diff(generation):
             return []
         return [*_interface_problems(desired), *_trial_problems(generation, desired)]
     except TidegateError as error:
@@ -88,7 +91,8 @@ def _policy_diff(generation: Path, desired: Desired) -> list[str]:
         if not maps:
             return changes(None, desired)
         slots = Slots(maps)
-        marker, pending = slots.marker(slots.in_force), slots.pending
+        number, pending = slots.now()
+        marker = slots.marker(number)
     if not desired["interfaces"]:
         return ["- maps and programs"]
     if marker == desired["marker"]:
@@ -116,6 +120,9 @@ def _generation_of(marker: str, generation: Path) -> Desired | None:
 def apply(generation: Path, timeout: int | None) -> None:
     """Put the generation's rules in force and attach the program; see the module for the order.
 
+    The pre-flight belongs to a change that may be refused. Without a timeout this is the way back to what was proven,
+    which nothing may refuse: who has logged in since from an address that it drops is spared by the allow-list.
+
     Raises:
         Refused: The pre-flight lost a management packet; the rules that were in force are.
         Failed: The kernel refused a step.
@@ -129,14 +136,26 @@ def apply(generation: Path, timeout: int | None) -> None:
         slots = Slots(maps)
         slot = _prepare(maps, slots, desired)
         management.add(maps, management.peers(desired["management"]["neighbors"], masters(generation), ssh))
-        flows = policy.trial_flows(desired, masters(generation), ssh)
-        if refusals := policy.preflight(maps, programs.preflight, slot, desired, flows):
-            raise Refused("; ".join(refusals))
+        if timeout is not None:
+            flows = policy.trial_flows(desired, masters(generation), ssh)
+            if refusals := policy.preflight(maps, programs.preflight, slot, desired, flows):
+                raise Refused("; ".join(refusals))
         slots.flip(slot, timeout)
-        for interface in desired["interfaces"]:
-            attachment.attach(interface["device"], interface["mode"], programs.filter)
+        _attach(desired, programs.filter)
     if timeout is None:
         _let_go(generation, desired)
+
+
+def _attach(desired: Desired, program: int) -> None:
+    """Attach wherever it is possible: one interface that refuses must not leave the others unfiltered."""
+    failures: list[str] = []
+    for interface in desired["interfaces"]:
+        try:
+            attachment.attach(interface["device"], interface["mode"], program)
+        except Failed as error:
+            failures.append(str(error))
+    if failures:
+        raise Failed("; ".join(failures))
 
 
 def _prepare(maps: Mapping[str, int], slots: Slots, desired: Desired) -> int:
@@ -155,11 +174,8 @@ def confirm(generation: Path) -> None:
         remove()
         return
     with pinned_maps(attachment.maps_directory()) as maps:
-        slots = Slots(maps) if maps else None
-        marker = slots.marker(slots.in_force) if slots else None
-        if slots is None or marker != desired["marker"]:
-            raise Failed(f"the kernel runs the filter rules {marker}, not {desired['marker']}: nothing to confirm")
-        slots.confirm()
+        if not maps or not Slots(maps).confirm(desired["marker"]):
+            raise Failed(f"the kernel does not run the filter rules {desired['marker']} (any more): nothing to confirm")
     _let_go(generation, desired)
 
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from tidegate.bpf import libbpf
 from tidegate.bpf.matcher import PORTS
-from tidegate.xdp.verdict import BGP, SALT_MASTER, SSH, TCP
+from tidegate.xdp.desired import Masters
+from tidegate.xdp.verdict import BGP, SSH, TCP
 
 REMOTE, LOCAL = 0, 1
 _KEY = struct.Struct("=16sHBB")
@@ -37,10 +38,10 @@ class Peer(NamedTuple):
         return f"{self.address} protocol {self.protocol}, {whose} port {self.port}"
 
 
-def peers(neighbors: Iterable[str], masters: Iterable[str], ssh: Iterable[str]) -> set[Peer]:
+def peers(neighbors: Iterable[str], masters: Masters, ssh: Iterable[str]) -> set[Peer]:
     """The allow-list of a host: either side may open a BGP session; masters are called, SSH calls us."""
     wanted = {Peer(ip_address(address), TCP, BGP, side) for address in neighbors for side in (REMOTE, LOCAL)}
-    wanted |= {Peer(ip_address(address), TCP, port, REMOTE) for address in masters for port in SALT_MASTER}
+    wanted |= {Peer(ip_address(address), TCP, port, REMOTE) for address in masters.addresses for port in masters.ports}
     return wanted | {Peer(ip_address(address), TCP, SSH, LOCAL) for address in ssh}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tidegate.bpf import libbpf
 from tidegate.bpf.matcher import Entry, Tables, tables
 from tidegate.xdp import device as devices
-from tidegate.xdp.desired import Desired
+from tidegate.xdp.desired import Desired, Masters
 from tidegate.xdp.packet import frame
 from tidegate.xdp.verdict import Flow, management_packets, verdict
 
@@ -44,9 +44,11 @@ def compile_tables(desired: Desired, counters: Mapping[str, int], attached: Iter
     )
 
 
-def trial_flows(desired: Desired, masters: Sequence[str], ssh: Sequence[str]) -> list[Flow]:
+def trial_flows(desired: Desired, masters: Masters, ssh: Sequence[str]) -> list[Flow]:
     """What must get through for this host to stay reachable, as it would come in on its filtered interfaces."""
-    return management_packets(desired, devices.addresses(), masters=masters, ssh_peers=ssh)
+    return management_packets(
+        desired, devices.addresses(), masters=masters.addresses, master_ports=masters.ports, ssh_peers=ssh
+    )
 
 
 def preflight(maps: Mapping[str, int], program: int, slot: int, desired: Desired, flows: Iterable[Flow]) -> list[str]:

@@ -92,6 +92,7 @@ def management_packets(
     addresses: Mapping[str, Sequence[str]],
     *,
     masters: Iterable[str] = (),
+    master_ports: Sequence[int] = SALT_MASTER,
     ssh_peers: Iterable[str] = (),
 ) -> list[Flow]:
     """The packets without which the host loses its sessions or its operators, as they arrive on its interfaces.
@@ -100,6 +101,7 @@ def management_packets(
         section: Names the filtered interfaces and the BGP neighbors.
         addresses: The host's own addresses per device, with their prefix lengths: ``{"eth0": ["198.51.100.1/31"]}``.
         masters: Addresses of the Salt masters.
+        master_ports: Where they publish and where they take returns.
         ssh_peers: Addresses from which someone is logged in.
 
     Returns:
@@ -121,7 +123,7 @@ def management_packets(
     for device in devices:
         flows += _neighbor_discovery(device, local[device])
         for master in masters:
-            for port in SALT_MASTER:
+            for port in master_ports:
                 name = f"Salt master {master} (its port {port})"
                 flows += _tcp(name, device, local[device], master, sport=port, dport=EPHEMERAL)
         for peer in ssh_peers:

@@ -230,6 +230,16 @@ def test_a_rule_that_would_cut_the_host_off_is_refused(here, generation, rule, c
     assert live.diff(good) == []
 
 
+def test_the_way_back_is_never_refused(here, generation, rule):
+    """What was proven may drop somebody who has come since; the pre-flight would say so, and must not be asked."""
+    staged = generation(rule("drop", devices=("eth0",), source=["198.51.100.0/24"]), neighbors=("198.51.100.3",))
+    with pytest.raises(Refused):
+        live.apply(staged, timeout=60)
+    live.apply(staged, timeout=None)
+    with listening(here.peer, 179) as bgp:
+        assert connects(bgp)
+
+
 def test_an_allow_before_it_makes_it_good(here, generation, rule):
     staged = generation(
         rule("allow", "bgp", ("eth0",), source=["198.51.100.3/32"], protocol=TCP),
@@ -243,10 +253,12 @@ def test_an_allow_before_it_makes_it_good(here, generation, rule):
 
 
 def test_an_absent_interface_is_named(here, generation, rule):
-    staged = generation(rule("drop", devices=("eth9",)), devices=("eth0", "eth9"))
-    assert live.problems(staged) == ["interface eth9 (if-eth9) is not on this host"]
-    with pytest.raises(Failed, match="eth9"):
+    """... and does not keep the others from being filtered, when it is found out too late to refuse."""
+    staged = generation(rule("drop", devices=("a9", "eth0"), protocol=ICMP), devices=("a9", "eth0"))
+    assert live.problems(staged) == ["interface a9 (if-a9) is not on this host"]
+    with pytest.raises(Failed, match="interface a9 is not on this host"):
         live.apply(staged, timeout=60)
+    assert not ping(here)
 
 
 def test_another_program_is_named_and_left_alone(here, generation, rule, objects, machine):

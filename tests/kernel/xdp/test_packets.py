@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from tidegate.xdp.desired import Masters
 from tidegate.xdp.management import REMOTE, Peer, peers
 
 TCP, UDP, ICMPV6 = 6, 17, 58
@@ -295,7 +296,7 @@ NOT_SPARED = [
 def closed(bench, rule):
     """Everything is dropped, but management is spared."""
     bench.use(rule("drop", "everything"))
-    bench.spare(*peers([OUTSIDE4, OUTSIDE6], ["192.0.2.1"], ["192.0.2.7"]))
+    bench.spare(*peers([OUTSIDE4, OUTSIDE6], Masters(("192.0.2.1",)), ["192.0.2.7"]))
     return bench
 
 

@@ -87,7 +87,8 @@ MISFITS = [
     ),
     ([("routing/services/web/min_pops", 3)], "traffic.routing.services.web.min_pops", "IPv4 2 of at least 3"),
     ([("routing/services/web/min_pops", 2)], "traffic.routing.services.web.min_pops", "IPv6 1 of at least 2"),
-    ([("routing/neighbors/lhr1-v6", GONE)], "traffic.routing.services.web.prefixes", "nobody IPv6"),
+    ([("routing/neighbors/lhr1-v6", GONE)], "traffic.routing.services.web.min_pops", "0 of IPv6 session"),
+    ([("routing/announcements", [])], "traffic.routing.services.web", "no announcement names this service"),
     (
         [("routing/services/dns", {"prefixes": "192.0.2.128/25"})],
         "traffic.routing.services.dns.prefixes",

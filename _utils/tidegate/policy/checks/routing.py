@@ -99,14 +99,20 @@ def _reach(draft: Draft, routing: Routing) -> Iterator[Problem]:
 def _pops(routing: Routing, reach: dict[tuple[str, int], set[str]]) -> Iterator[Problem]:
     announced = {announcement.service for announcement in routing.announcements}
     for name, service in routing.services.items():
+        path = (*SERVICES, name)
+        if name not in announced and service.min_pops:
+            hint = "Announce it, say min_pops: 0 if it is not to be yet, or make it a set if it only names prefixes."
+            yield Problem(
+                "no announcement names this service", path, expected="min_pops PoPs that announce it", hint=hint
+            )
+            continue
         for kind in sorted({family(prefix) for prefix in service.prefixes}):
             pops = reach.get((name, kind), set())
-            if name in announced and not pops:
-                hint = f"No announcement of '{name}' reaches an IPv{kind} session."
-                example = next(prefix for prefix in service.prefixes if family(prefix) == kind)
-                yield Problem("announced to nobody", (*SERVICES, name, "prefixes"), example, "a session to go to", hint)
-            elif name in announced and len(pops) < service.min_pops:
-                where = ", ".join(sorted(pops))
-                message = f"its IPv{kind} prefixes are announced from {len(pops)} of at least {service.min_pops} PoPs"
-                path = (*SERVICES, name, "min_pops")
-                yield Problem(message, path, service.min_pops, "at most the PoPs that announce it", f"Now: {where}.")
+            if len(pops) >= service.min_pops:
+                continue
+            message = f"its IPv{kind} prefixes are announced from {len(pops)} of at least {service.min_pops} PoPs"
+            hint = (
+                f"Now: {', '.join(sorted(pops))}." if pops else f"No announcement of it reaches an IPv{kind} session."
+            )
+            expected = "at most the PoPs that announce it"
+            yield Problem(message, (*path, "min_pops"), service.min_pops, expected, hint)

@@ -13,7 +13,8 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer one request."""
-        text = "ok" if self.path == "/health" else f"{HOST} in {POP} answered {self.client_address[0]}"
+        client = self.client_address[0].removeprefix("::ffff:")
+        text = "ok" if self.path == "/health" else f"{HOST} in {POP} answered {client}"
         body = f"{text}\n".encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
