@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO))
+sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
+
+from steady import SteadyFleet  # noqa: E402
 
 from lab.engine import Engine, EngineError  # noqa: E402
 from lab.fleet import Fleet  # noqa: E402
@@ -92,3 +94,11 @@ def remove_orphans(engine):
         owner = re.fullmatch(r"tg-test-(\d+)", name)
         if owner and not Path("/proc", owner[1]).exists() and not os.environ.get("TIDEGATE_LAB_KEEP"):
             Fleet(name, engine).down()
+
+
+@pytest.fixture(scope="session")
+def fleet(lab):
+    """The lab with every edge configured and confirmed: where most scenarios begin, and end."""
+    fleet = SteadyFleet(lab)
+    fleet.begin()
+    return fleet

@@ -31,12 +31,8 @@ def proven(returned):
     return next(value for key, value in returned.items() if "the change is proven" in key)
 
 
-def replace_in(path, old, new, end=None, new_end=None):
-    """Edit a policy file; with ``end``, also what closes the text that ``old`` opens."""
+def replace_in(path, old, new):
+    """Edit a policy file."""
     text = path.read_text()
     assert old in text, f"{old!r} is not in {path.name}"
-    at = text.index(old)
-    if end is not None:
-        closing = text.index(end, at)
-        text = text[:closing] + new_end + text[closing + len(end) :]
     path.write_text(text.replace(old, new))

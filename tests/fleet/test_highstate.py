@@ -32,7 +32,9 @@ def test_the_routers_and_the_client_see_the_anycast_prefixes(fleet):
         ours = [path for path in told["paths"] if path["aspath"]["string"].startswith("64500")]
         assert len(ours) == neighbors
         assert all(path["community"]["string"] == "64500:100" for path in ours)
-    assert "192.0.2.0/24" in fleet.run("transit-us", "vtysh", "-c", "show bgp ipv4 unicast neighbors 203.0.113.4 routes")
+    assert "192.0.2.0/24" in fleet.run(
+        "transit-us", "vtysh", "-c", "show bgp ipv4 unicast neighbors 203.0.113.4 routes"
+    )
     for url in ("http://192.0.2.10/", "http://[2001:db8:100::10]/"):
         assert " in lhr1 " in fleet.run("client", "curl", "-sS", "-m", "5", url), "the nearest PoP answers"
 
@@ -48,9 +50,13 @@ def test_what_routers_taught_us_is_not_announced_onwards(fleet):
 
 def test_a_dropped_source_is_dropped_and_counted(fleet):
     before = fleet.dropped("abusers")
-    assert fleet.exec("client", "curl", "-sS", "-m", "2", "--interface", "203.0.113.130", "http://192.0.2.10/").returncode
+    assert fleet.exec(
+        "client", "curl", "-sS", "-m", "2", "--interface", "203.0.113.130", "http://192.0.2.10/"
+    ).returncode
     assert fleet.dropped("abusers") > before
-    assert " in lhr1 " in fleet.run("client", "curl", "-sS", "-m", "5", "http://192.0.2.10/"), "others still get through"
+    assert " in lhr1 " in fleet.run("client", "curl", "-sS", "-m", "5", "http://192.0.2.10/"), (
+        "others still get through"
+    )
 
 
 def test_a_guaranteed_class_keeps_its_share_of_a_full_link(fleet):
@@ -119,7 +125,9 @@ def test_a_minion_that_the_fleet_does_not_list_gets_nothing_and_changes_nothing(
         text = (pillar / "traffic/fleet.sls").read_text()
         start = text.index("      edge1.iad1:")
         (pillar / "traffic/fleet.sls").write_text(text[:start])
-        replace_in(pillar / "traffic/routing.sls", '  "edge1.iad1":', '  {# "edge1.iad1":', end="64602},", new_end="64602}, #}")
+        replace_in(
+            pillar / "traffic/routing.sls", '  "edge1.iad1":', '  {# "edge1.iad1":', end="64602},", new_end="64602}, #}"
+        )
         replace_in(pillar / "traffic/routing.sls", "pop: [lhr1, iad1]", "pop: [lhr1]")
 
     before = fleet.status("edge1.iad1")

@@ -15,7 +15,7 @@ _DEVICES_WAIT = 30.0
 
 def main() -> int:
     """Run a verb; 0 when the host runs the confirmed generation (``health``: and is healthy), 1 otherwise."""
-    verbs = {"boot": boot, "deadman": undo_expired, "health": tell_health}
+    verbs = {"boot": boot, "deadman": undo_expired, "health": tell_health, "status": tell_status}
     verb = sys.argv[1] if len(sys.argv) == 2 else ""
     if verb not in verbs:
         print(f"usage: python3 RUNTIME {'|'.join(verbs)}", file=sys.stderr)
@@ -34,6 +34,12 @@ def tell_health() -> list[str]:
     found = status.health()
     print(json.dumps(found, indent=2))
     return [f"{check['name']}: {check['reason']}" for check in found["checks"] if check["status"] != "ok"]
+
+
+def tell_status() -> list[str]:
+    """Print what this host runs, would go back to, and is changing to, as JSON."""
+    print(json.dumps(status.status(), indent=2))
+    return []
 
 
 def undo_expired() -> list[str]:
