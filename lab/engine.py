@@ -67,8 +67,12 @@ class Engine:
                     return engine
         raise EngineError(f"no container engine: {named or 'neither docker nor podman'} answers; run script/setup")
 
-    def fit(self, image: str) -> Engine:
+    def fit(self, image: str, *, building: bool) -> Engine:
         """This engine with the flags that a container needs here, found by trying.
+
+        Args:
+            image: what to try with.
+            building: whether images are to be built too; podman 5 may need flags for that alone.
 
         Raises:
             EngineError: none of the known combinations runs ``image``.
@@ -79,6 +83,11 @@ class Engine:
                 continue
             engine = replace(self, runtime=runtime, limits=limits)
             answer = engine._try("run", "--rm", "--privileged", "--network", "none", *limits, image, "true")
+            if answer.returncode == 0 and building:
+                answer = engine._try(
+                    "build", "--quiet", "--network", "host", *limits, "-", stdin=f"FROM {image}\nRUN true\n".encode()
+                )
+                engine._try("rmi", answer.stdout.strip())
             if answer.returncode == 0:
                 return engine
             errors.append(f"{' '.join((*runtime, *limits)) or 'no flags'}: {answer.stderr.strip()}")

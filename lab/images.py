@@ -57,8 +57,8 @@ def ensure(engine: Engine, progress: Progress) -> Engine:
         if not engine.has_image(_base_tag()):
             progress.note("Debian 13 base")
             engine.import_image(_base_tar(folder), _base_tag())
-        engine = engine.fit(_base_tag())
         missing = [target for target in TARGETS if not engine.has_image(tag(target))]
+        engine = engine.fit(_base_tag(), building=bool(missing))
         if missing:
             with tempfile.TemporaryDirectory(dir=folder) as work:
                 context = _context(Path(work) / "context")

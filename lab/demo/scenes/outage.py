@@ -1,0 +1,54 @@
+"""A PoP loses power: the next one answers; it comes back by itself."""
+
+from __future__ import annotations
+
+import time
+
+from lab.demo.scenes.anycast import VIP
+from lab.demo.stage import Stage
+
+TITLE = "A PoP loses power"
+_POP = ("edge1.lhr1", "edge2.lhr1")
+_PATIENCE = 40.0
+
+
+def play(stage: Stage) -> str:
+    """Kill both edges of London, ask again, start them, ask again."""
+    stage.show.tell("Both edges in London are killed: every process at once, as a loss of power would.")
+    for host in _POP:
+        stage.show.command(f"{stage.lab} kill {host}")
+        stage.fleet.kill(host)
+    away = _until_answered_by(stage, "ams1")
+    stage.run("client", "curl", "-sS", "-m", "5", f"http://{VIP}/")
+    stage.show.means(f"Amsterdam answers, {away:.1f} s after the last host in London was gone.")
+    stage.show.tell("\nPower returns. Nobody runs a highstate.")
+    for host in _POP:
+        stage.show.command(f"{stage.lab} start {host}")
+        with stage.show.waiting(f"{host} boots"):
+            stage.fleet.start(host)
+    _until_answered_by(stage, "lhr1")
+    stage.run("client", "curl", "-sS", "-m", "5", f"http://{VIP}/")
+    stage.run(_POP[0], "journalctl", "--boot", "--no-pager", "--output=cat", "--unit=tidegate-restore")
+    with stage.show.waiting("the minions find their master"):
+        stage.fleet.wait_for_minions()
+    told = stage.salt("*", "traffic.drift")
+    stage.show.table(("host", "differs from its confirmed generation in"), [(h, _list(told[h])) for h in sorted(told)])
+    stage.claim(not any(told.values()), "no host differs from its generation after the boot", told)
+    stage.show.means("Each boot restored the confirmed generation before BIRD started: filter, shaping, announcements.")
+    return f"the next PoP answered after {away:.1f} s; both hosts restored themselves at boot"
+
+
+def _until_answered_by(stage: Stage, pop: str) -> float:
+    """Seconds until a request from the client is answered by a PoP."""
+    begun, answer = time.monotonic(), ""
+    with stage.show.waiting(f"the client asks until {pop} answers"):
+        while f" in {pop} answered" not in answer:
+            stage.claim(
+                time.monotonic() - begun < _PATIENCE, f"{pop} answers within {_PATIENCE:.0f} s", answer or "none"
+            )
+            answer = stage.quietly("client", "curl", "-sS", "-m", "1", f"http://{VIP}/")
+    return time.monotonic() - begun
+
+
+def _list(found: object) -> str:
+    return ", ".join(found) if isinstance(found, dict) and found else "nothing" if found == {} else str(found)

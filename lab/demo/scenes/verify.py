@@ -1,0 +1,49 @@
+"""The testinfra suite against every host."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+from lab.demo.stage import PILLAR, Stage
+from lab.fleet import REPO
+
+TITLE = "testinfra proves every host"
+_LINE = re.compile(r"tests/verify/(\w+)\.py::(\w+)\[\w+://([^\]]+)\] (PASSED|FAILED|ERROR|SKIPPED)")
+
+
+def play(stage: Stage) -> str:
+    """Run ``tests/verify`` on every edge, with the policy as the judge of each host's plan."""
+    stage.show.tell("What is expected comes from each host's plan and from the policy, not from the test.")
+    found, output, code = _run(stage)
+    hosts = [host.name for host in stage.fleet.topology.edges]
+    tests = list(dict.fromkeys(test for test, _ in found))
+    rows = [(test[1].replace("_", " "), *(found.get((test, host), "missing") for host in hosts)) for test in tests]
+    stage.show.table(("test", *hosts), rows)
+    stage.show.output(output.strip().splitlines()[-1].strip("= "))
+    passed = sum(outcome == "passed" for outcome in found.values())
+    good = code == 0 and passed == len(found) == len(tests) * len(hosts)
+    stage.claim(good, "every test passes on every host", output[-4000:])
+    stage.show.means("Sessions, announcements, filter and shaping on each host are exactly the planned ones.")
+    return f"{passed} tests passed on {len(hosts)} hosts"
+
+
+def _run(stage: Stage) -> tuple[dict[tuple[tuple[str, str], str], str], str, int]:
+    """Outcomes by (module, test) and host, all that pytest printed, and its exit code."""
+    engine, fleet = stage.fleet.engine.command, stage.fleet
+    containers = {fleet.container(host): host.name for host in fleet.topology.edges}
+    hosts = ",".join(f"{engine}://{name}" for name in containers)
+    options = ["tests/verify", f"--hosts={hosts}", f"--pillar={PILLAR.name}"]
+    stage.show.command(f".venv/bin/pytest {' '.join(options)}")
+    command = [str(stage.venv("python")), "-m", "pytest", "-v", "-p", "no:cacheprovider", "--color=no", *options]
+    found, lines = {}, []
+    with stage.show.waiting("pytest") as tell:
+        pytest = subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for line in pytest.stdout or ():
+            lines.append(line)
+            if match := _LINE.match(line):
+                module, test, container, outcome = match.groups()
+                found[(module, test.removeprefix("test_")), containers[container]] = outcome.lower()
+                tell(f"{len(found)} tests done")
+        code = pytest.wait()
+    return found, "".join(lines), code

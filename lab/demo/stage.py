@@ -1,0 +1,117 @@
+"""What a scene plays on: a lab, a way to run commands in view of the person, and a way to claim things."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.demo.show import Show
+from lab.fleet import DEFAULT_NAME, REPO, Fleet
+
+PILLAR = REPO / "pillar"
+_SALT_TIMEOUT = 180
+"""Seconds for a job; a first highstate on a busy machine takes a while."""
+
+
+class DemoError(Exception):
+    """A scene did not show what it claims."""
+
+    def __init__(self, claim: str, seen: str, advice: str) -> None:
+        super().__init__(claim)
+        self.claim, self.seen, self.advice = claim, seen, advice
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One lab and one audience."""
+
+    fleet: Fleet
+    show: Show
+
+    @property
+    def lab(self) -> str:
+        """The command that the person would type for this lab."""
+        return "lab/lab" if self.fleet.name == DEFAULT_NAME else f"lab/lab --name {self.fleet.name}"
+
+    def claim(self, holds: object, claim: str, seen: object, advice: str = "") -> None:
+        """End the demo unless ``holds``.
+
+        Args:
+            holds: whether what was seen is what the scene claims.
+            claim: what should have been seen, and where.
+            seen: what was seen instead.
+            advice: the command that tells more.
+
+        Raises:
+            DemoError: it does not hold.
+        """
+        if not holds:
+            raise DemoError(claim, str(seen), advice or f"{self.lab} status")
+
+    def run(self, host: str, *command: str, trim: Callable[[str], str] = str, timeout: float = 120) -> str:
+        """Run a command on a host, in view.
+
+        Args:
+            host: where.
+            command: its words.
+            trim: leaves the lines worth showing.
+            timeout: seconds.
+
+        Returns:
+            All that it printed.
+
+        Raises:
+            DemoError: it failed.
+        """
+        line = self.shown_exec(host, *command)
+        with self.show.waiting(command[0]):
+            done = self.fleet.exec(host, *command, timeout=timeout)
+        self.claim(done.returncode == 0, f"`{line}` succeeds", done.stdout + done.stderr, f"{self.lab} logs {host}")
+        self.show.output(trim(done.stdout))
+        return done.stdout
+
+    def shown_exec(self, host: str, *command: str) -> str:
+        """Show a command that is about to run on a host; returns it as the person would type it."""
+        line = f"{self.lab} exec {host} {shlex.join(command)}"
+        self.show.command(line)
+        return line
+
+    def quietly(self, host: str, *command: str) -> str:
+        """What a command prints on a host, out of view: for watching, and for setting a scene."""
+        return self.fleet.exec(host, *command).stdout
+
+    def salt(self, target: str, function: str, *arguments: str, shown: bool = True) -> dict[str, Any]:
+        """Run ``salt`` on the master and return what each minion returned; the caller shows what matters of it.
+
+        Raises:
+            DemoError: a minion did not answer.
+        """
+        line = f"{self.lab} exec master {shlex.join(['salt', target, function, *arguments])}"
+        if shown:
+            self.show.command(line)
+        with self.show.waiting(f"{function} on {target}"):
+            told = self.fleet.salt(target, function, *arguments, timeout=_SALT_TIMEOUT)
+        wanted = {host.name for host in self.fleet.topology.edges} if target == "*" else {target}
+        self.claim(set(told) == wanted, f"`{line}` is answered by every host", f"answers from {sorted(told) or 'none'}")
+        return told
+
+    def here(self, shown: str, command: Sequence[str | Path], cwd: Path = REPO) -> subprocess.CompletedProcess[str]:
+        """Run a command on this machine, in view; its exit code is the caller's to judge."""
+        self.show.command(shown)
+        with self.show.waiting(shown.split()[0]):
+            done = subprocess.run(
+                [str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False,
+                stdin=subprocess.DEVNULL, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "COLUMNS": "96", "LC_ALL": "C.UTF-8"},
+            )  # fmt: skip
+        self.show.output(done.stdout + done.stderr)
+        return done
+
+    @staticmethod
+    def venv(name: str) -> Path:
+        """A command of the environment that the demo runs in."""
+        return Path(sys.executable).with_name(name)
