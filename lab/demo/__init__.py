@@ -1,1 +1,1 @@
-"""The demo: every scene runs real commands on a lab, prints what they print, and fails if that is not what it claims."""
+"""The demo: every scene runs real commands on a lab, shows what they print, and fails if that is not what it claims."""

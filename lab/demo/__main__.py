@@ -65,7 +65,8 @@ def _prepare(stage: Stage) -> None:
     stage.show.title("Tidegate on a fleet in containers")
     stage.show.tell(
         "Four edges in three PoPs (BIRD 2 and BIRD 3), two upstream routers (FRR), a Salt master, a client: real Salt, "
-        "real eBGP, real XDP. Every command below runs as it is shown, and what follows it is what it printed."
+        "real eBGP, real XDP. Every command below really runs, and you can run it yourself; what follows it is its own "
+        "output, cut to what matters, with Salt's answers as tables."
     )
     stage.show.tell("")
     if stage.fleet.containers():
@@ -93,11 +94,11 @@ def _close(show: Show, command: str, played: Played, total: float) -> None:
     )
     show.tell(f"\nAll of it in {total:.0f} s. The lab is still up; look around:\n")
     show.output(
-        f"{command} exec master salt '*' traffic.health\n"
-        f"{command} exec edge2.lhr1 birdc show protocols\n"
-        f"{command} exec client curl http://192.0.2.10/\n"
+        f"{command} exec master salt '*' traffic.health      # every check on every host\n"
+        f"{command} exec edge2.lhr1 birdc show protocols     # a host from the inside\n"
+        f"{command} exec client curl http://192.0.2.10/      # who answers\n"
     )
-    show.tell("\nand stop it:\n")
+    show.then("And stop it:\n")
     show.output(f"{command} down")
 
 

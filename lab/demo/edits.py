@@ -5,36 +5,42 @@ from __future__ import annotations
 import difflib
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 
 from lab.demo.stage import PILLAR, DemoError
+from lab.fleet import REPO
 
 Edits = Mapping[str, tuple[str, str]]
 """File below the pillar folder to (text, what stands there instead)."""
 
 
-def edited(target: Path, edits: Edits) -> list[str]:
-    """Copy the example policy and change it.
+def edited(name: str, edits: Edits) -> tuple[str, list[str]]:
+    """Make a changed copy of the example policy, in ``.cache/demo``, where the person can look at it afterwards.
 
     Args:
-        target: the copy, which must not exist.
+        name: what the copy is called; an old one of that name is replaced.
         edits: one change for each file.
 
     Returns:
-        The changed lines, with ``-`` and ``+`` before them.
+        The copy's path from the repository, and the changed lines with ``-`` and ``+`` before them.
 
     Raises:
         DemoError: the policy has no such text.
     """
+    target = REPO / ".cache" / "demo" / name
+    shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(PILLAR, target)
     lines: list[str] = []
-    for name, (old, new) in edits.items():
-        path = target / name
+    for file, (old, new) in edits.items():
+        path = target / file
         before = path.read_text()
         if old not in before:
-            raise DemoError(f"pillar/{name} holds {old!r}", "it does not", "git diff pillar")
+            raise DemoError(f"pillar/{file} holds {old!r}", "it does not", "git diff pillar")
         after = before.replace(old, new, 1)
         path.write_text(after)
         changed = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
-        lines += [line[:1] + line[1:].strip() for line in changed if line[:3] not in ("---", "+++", "@@ ")]
-    return lines
+        lines += [
+            f"{line[0]} {line[1:].partition('  #')[0].strip()}"
+            for line in changed
+            if line[:3] not in ("---", "+++", "@@ ")
+        ]
+    return str(target.relative_to(REPO)), lines

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
@@ -16,6 +18,7 @@ from rich.text import Text
 WIDTH = 100
 _FILE_TICK = 15.0
 """Seconds between signs of life where no line can be rewritten."""
+_TRAILING = re.compile(r" +((?:\x1b\[0m)?)$", re.MULTILINE)
 
 
 class Show:
@@ -27,26 +30,39 @@ class Show:
 
     def title(self, text: str) -> None:
         """Begin a scene."""
-        self.console.print()
-        self.console.print(Rule(Text(text, style="bold"), align="left", characters="─", style="dim"))
+        self._print("")
+        self._print(Rule(Text(text, style="bold"), align="left", characters="─", style="dim"))
 
     def tell(self, text: str) -> None:
         """Say what comes next, or what it is for."""
-        self.console.print(Padding(Text(text), (0, 0, 0, 0)))
+        self._print(Text(text))
 
-    def command(self, text: str) -> None:
-        """Show the command that runs now."""
-        self.console.print()
-        self.console.print(Text(f"  $ {text}", style="bold cyan"), soft_wrap=True)
+    def then(self, text: str) -> None:
+        """Say what comes next within a scene."""
+        self._print("")
+        self.tell(text)
+
+    def command(self, words: Sequence[str]) -> None:
+        """Show the command that runs now, each word as a shell takes it; a long one goes on behind a backslash."""
+        width = self.console.width - 6
+        lines = textwrap.wrap(" ".join(words), width, break_long_words=False, break_on_hyphens=False)
+        self._print("")
+        for number, line in enumerate(lines):
+            head, tail = "      " if number else "  $ ", " \\" if number < len(lines) - 1 else ""
+            self._print(Text(f"{head}{line}{tail}", style="bold cyan"))
 
     def output(self, text: str) -> None:
-        """Show what a command printed, as it is."""
+        """Show what a command printed; a line that is too long goes on below itself, indented."""
         for line in text.rstrip().splitlines():
-            self.console.print(Text(f"    {line.rstrip()}"), soft_wrap=True)
+            indent = " " * (len(line) - len(line.lstrip()))
+            for part in textwrap.wrap(
+                line, self.console.width - 4, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+            ) or [""]:
+                self._print(Text(f"    {part}"))
 
     def skipped(self, what: str) -> None:
         """Say what was left out of an output."""
-        self.console.print(Text(f"    … {what}", style="dim"))
+        self._print(Text(f"    … {what}", style="dim"))
 
     def table(self, columns: Iterable[str], rows: Iterable[Iterable[str]], right: Iterable[int] = ()) -> None:
         """Show rows under their columns.
@@ -56,37 +72,37 @@ class Show:
             rows: the cells, as many as columns.
             right: numbers of the columns that hold figures.
         """
-        table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim", pad_edge=False)
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
         figures = set(right)
         for number, column in enumerate(columns):
             table.add_column(column, justify="right" if number in figures else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        self.console.print(Padding(table, (0, 0, 0, 4)))
+        self._print(Padding(table, (0, 0, 0, 4)))
 
     def means(self, text: str) -> None:
         """Say what the output above has shown."""
         grid = Table.grid(padding=(0, 1, 0, 0))
         grid.add_row(Text("  →", style="green"), Text(text, style="green"))
-        self.console.print(grid)
+        self._print(grid)
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[Callable[[str], None]]:
         """Show that something takes its time, for as long as the block runs; yields a function that says how far it is.
 
-        On a terminal the seconds run in a line that vanishes; in a file a long wait leaves a line now and then.
+        On a terminal it is one line that moves and then vanishes; in a file a long wait leaves a line now and then.
         """
-        note = ""
+        started, note = time.monotonic(), ""
 
         def tell(how_far: str) -> None:
             nonlocal note
             note = how_far
 
-        def head(started: float) -> str:
-            return f"{text}{', ' + note if note else ''} … {time.monotonic() - started:.0f} s"
+        def line() -> str:
+            return f"{text}: {note or f'{time.monotonic() - started:.0f} s'}"
 
         over = threading.Event()
-        ticker = threading.Thread(target=self._tick, args=(head, over), daemon=True)
+        ticker = threading.Thread(target=self._tick, args=(line, over), daemon=True)
         ticker.start()
         try:
             yield tell
@@ -94,12 +110,20 @@ class Show:
             over.set()
             ticker.join()
 
-    def _tick(self, head: Callable[[float], str], over: threading.Event) -> None:
-        started = time.monotonic()
+    def _tick(self, line: Callable[[], str], over: threading.Event) -> None:
         if not self.console.is_terminal:
             while not over.wait(_FILE_TICK):
-                self.skipped(head(started))
+                self.skipped(line())
             return
-        with self.console.status(Text("")) as status:
-            while not over.wait(0.5):
-                status.update(Text(head(started), style="dim"))
+        if over.wait(0.5):
+            return
+        with self.console.status("") as status:
+            while not over.wait(0.2):
+                status.update(Text(line(), style="dim"))
+
+    def _print(self, what: RenderableType) -> None:
+        """Print without the blanks that fill a line up, so that a file holds none and nothing wraps in a terminal."""
+        with self.console.capture() as captured:
+            self.console.print(what)
+        self.console.file.write(_TRAILING.sub(r"\1", captured.get()))
+        self.console.file.flush()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lab.demo.show import Show
 from lab.fleet import DEFAULT_NAME, REPO, Fleet
@@ -51,7 +52,15 @@ class Stage:
             DemoError: it does not hold.
         """
         if not holds:
-            raise DemoError(claim, str(seen), advice or f"{self.lab} status")
+            self.fail(claim, seen, advice)
+
+    def fail(self, claim: str, seen: object, advice: str = "") -> NoReturn:
+        """End the demo: ``claim`` should have been seen, and was not.
+
+        Raises:
+            DemoError: always.
+        """
+        raise DemoError(claim, str(seen), advice or f"{self.lab} status")
 
     def run(self, host: str, *command: str, trim: Callable[[str], str] = str, timeout: float = 120) -> str:
         """Run a command on a host, in view.
@@ -77,9 +86,13 @@ class Stage:
 
     def shown_exec(self, host: str, *command: str) -> str:
         """Show a command that is about to run on a host; returns it as the person would type it."""
-        line = f"{self.lab} exec {host} {shlex.join(command)}"
-        self.show.command(line)
-        return line
+        return self.shown("exec", host, *command)
+
+    def shown(self, *words: str) -> str:
+        """Show a command of the lab that is about to run; returns it as the person would type it."""
+        quoted = [*self.lab.split(), *map(shlex.quote, words)]
+        self.show.command(quoted)
+        return " ".join(quoted)
 
     def quietly(self, host: str, *command: str) -> str:
         """What a command prints on a host, out of view: for watching, and for setting a scene."""
@@ -91,27 +104,34 @@ class Stage:
         Raises:
             DemoError: a minion did not answer.
         """
-        line = f"{self.lab} exec master {shlex.join(['salt', target, function, *arguments])}"
+        words = ("salt", target, function, *arguments)
         if shown:
-            self.show.command(line)
+            self.shown_exec("master", *words)
         with self.show.waiting(f"{function} on {target}"):
             told = self.fleet.salt(target, function, *arguments, timeout=_SALT_TIMEOUT)
         wanted = {host.name for host in self.fleet.topology.edges} if target == "*" else {target}
-        self.claim(set(told) == wanted, f"`{line}` is answered by every host", f"answers from {sorted(told) or 'none'}")
+        self.claim(
+            set(told) == wanted,
+            f"`{shlex.join(words)}` is answered by {', '.join(sorted(wanted))}",
+            f"answers from {', '.join(sorted(told)) or 'none'}",
+            f"{self.lab} exec master salt '*' test.ping",
+        )
         return told
 
-    def here(self, shown: str, command: Sequence[str | Path], cwd: Path = REPO) -> subprocess.CompletedProcess[str]:
-        """Run a command on this machine, in view; its exit code is the caller's to judge."""
-        self.show.command(shown)
-        with self.show.waiting(shown.split()[0]):
+    def check(self, pillar: str) -> subprocess.CompletedProcess[str]:
+        """Run ``tidegate check`` on a pillar folder, in view; its exit code is the caller's to judge."""
+        self.show.command([".venv/bin/tidegate", "check", pillar])
+        environment = {**os.environ, "COLUMNS": str(self.show.console.width - 4), "NO_COLOR": "1"}
+        command: list[str | Path] = [Path(sys.executable).with_name("tidegate"), "check", pillar]
+        with self.show.waiting("check"):
             done = subprocess.run(
-                [str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False,
-                stdin=subprocess.DEVNULL, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "COLUMNS": "96", "LC_ALL": "C.UTF-8"},
-            )  # fmt: skip
+                command,
+                cwd=REPO,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+            )
         self.show.output(done.stdout + done.stderr)
         return done
-
-    @staticmethod
-    def venv(name: str) -> Path:
-        """A command of the environment that the demo runs in."""
-        return Path(sys.executable).with_name(name)

@@ -38,19 +38,3 @@ def changed(told: Any) -> list[str]:
 def seconds(told: Any) -> float:
     """How long the states took together."""
     return sum(float(state.get("duration", 0)) for state in told.values()) / 1000
-
-
-def brief(told: Any, function: str) -> str:
-    """One state in two words: ``6 changes``, ``as planned``, ``failed``."""
-    state = of(told, function)
-    if state["result"] is False:
-        return "failed"
-    return str(state["comment"]).rpartition(": ")[2] if state["changes"] else "as planned"
-
-
-def outcome(told: Any, function: str) -> str:
-    """The generation that ``traffic.confirmed`` made permanent, or that it failed."""
-    state = of(told, function)
-    if state["result"] is False:
-        return "failed"
-    return str(state["changes"]["generation"]["new"]) if state["changes"] else "as before"

@@ -14,7 +14,8 @@ bird is as planned:
     - require:
       - tc: tc is as planned
 
-{% if pillar.get('traffic', {}).get('bird') %}
+{% set plan = pillar.get('traffic') %}
+{% if plan is mapping and plan.get('bird') %}
 bird starts at boot:
   service.enabled:
     - name: bird

@@ -107,15 +107,17 @@ class SteadyFleet:
         text = self.run("master", "cat", f"/srv/tidegate/salt/traffic/templates/{name}")
         assert old in text
         path = f"/srv/override/traffic/templates/{name}"
-        conf = "/etc/salt/master.d/zz-override.conf"
+        conf = "/etc/salt/master.d/lab.conf"
+        served = self.run("master", "cat", conf)
         self.run("master", "mkdir", "-p", str(Path(path).parent))
         self._write("master", path, text.replace(old, new))
-        self._write("master", conf, "file_roots: {base: [/srv/override, /srv/tidegate/salt]}\n")
+        self._write("master", conf, served.replace("- /srv/tidegate/salt", "- /srv/override\n  - /srv/tidegate/salt"))
         self._restart_master()
         try:
             yield
         finally:
-            self.run("master", "rm", "-r", "/srv/override", conf)
+            self.run("master", "rm", "-r", "/srv/override")
+            self._write("master", conf, served)
             self._restart_master()
 
     def _restart_master(self):
@@ -143,14 +145,26 @@ class SteadyFleet:
         self._untar(host, "/tmp/lent", self._tar_of("master", "/opt/master", ["."]))
         self._untar(host, "/tmp", self._tar_of("master", "/srv/tidegate", ["tests/verify"]))
 
-    def install_masterless(self, host):
-        """The repository and a minion configuration of its own, for ``salt-call --local``."""
+    def without_master(self, host):
+        """A highstate by ``salt-call --local``, from the repository and a minion configuration of the host's own."""
+        self._install_masterless(host)
+        lent = "$(echo /opt/salt/lib/python3.*/site-packages)/lent.pth"
+        self.run(host, "sh", "-c", f"echo /tmp/lent > {lent}")
+        try:
+            done = self.exec(
+                host, "salt-call", "--config-dir=/tmp/masterless", "--local", "--out=json", "state.apply", timeout=180
+            )
+        finally:
+            self.run(host, "sh", "-c", f"rm {lent}")
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)["local"]
+
+    def _install_masterless(self, host):
         self.lend_packages(host)
         folders = ["salt", "_modules", "_states", "_utils", "_pillar"]
         self.run(host, "mkdir", "-p", "/tmp/repo", "/tmp/masterless", "/tmp/repo/pillar")
         self._untar(host, "/tmp/repo", self._tar_of("master", "/srv/tidegate", folders))
         self._untar(host, "/tmp/repo/pillar", self._tar_of("master", "/srv/pillar", ["."]))
-        self.run(host, "sh", "-c", "echo /tmp/lent > $(echo /opt/salt/lib/python3.*/site-packages)/lent.pth")
         conf = {
             "id": host,
             "file_client": "local",
@@ -163,13 +177,14 @@ class SteadyFleet:
         }
         self._write(host, "/tmp/masterless/minion", json.dumps(conf))
 
-    def verify(self, *arguments):
-        """Run the verify suite from this machine against edges; pytest's exit code."""
+    def verify(self, *arguments, part=None):
+        """Run the verify suite, or one file of it, from this machine against edges; pytest's exit code."""
         hosts = [name for name in arguments if name in EDGES]
         engine = self.lab.engine.command
         urls = ",".join(f"{engine}://{self.lab.container(self.lab.topology.host(name))}" for name in hosts)
         options = [argument for argument in arguments if argument not in EDGES]
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/verify", f"--hosts={urls}"]
+        suite = f"tests/verify/test_{part}.py" if part else "tests/verify"
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", suite, f"--hosts={urls}"]
         done = subprocess.run([*command, *options], cwd=REPO, capture_output=True, text=True, check=False)
         print(done.stdout)
         return done.returncode

@@ -141,12 +141,8 @@ def test_a_minion_that_the_fleet_does_not_list_gets_nothing_and_changes_nothing(
 
 def test_a_host_can_be_run_without_a_master(fleet):
     """The same repository on the host itself: compile, render, apply and confirm on local health."""
-    fleet.install_masterless("edge1.iad1")
-    done = fleet.exec(
-        "edge1.iad1", "salt-call", "--config-dir=/tmp/masterless", "--local", "--out=json", "state.apply", timeout=180
-    )
-    returned = json.loads(done.stdout)["local"]
-    assert failed_states(returned) == {}, done.stderr
+    returned = fleet.without_master("edge1.iad1")
+    assert failed_states(returned) == {}
     proven = next(value for key, value in returned.items() if "the change is proven" in key)
     assert "masterless: local health only" in proven["comment"]
     assert failed_states(fleet.highstate("edge1.iad1")["edge1.iad1"]) == {}

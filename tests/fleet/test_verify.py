@@ -24,25 +24,25 @@ def test_it_runs_on_the_host_itself(fleet):
 
 
 @pytest.mark.parametrize(
-    ("harm", "cure"),
+    ("part", "harm", "cure"),
     [
-        ("ip route del blackhole 192.0.2.0/24 table 4210", None),
-        ("systemctl disable bird", "systemctl enable bird"),
-        ("birdc disable peer_iad1_transit_v4", "birdc enable peer_iad1_transit_v4"),
-        ("chmod 644 /etc/bird/bird.conf", "chmod 640 /etc/bird/bird.conf"),
-        ("tc qdisc del dev eth0 clsact", None),
-        ("ip -force link set dev eth0 xdp off; rm /sys/fs/bpf/tidegate/xdp/link-eth0", None),
+        ("bird", "ip route del blackhole 192.0.2.0/24 table 4210", None),
+        ("bird", "systemctl disable bird", "systemctl enable bird"),
+        ("bird", "birdc disable peer_iad1_transit_v4", "birdc enable peer_iad1_transit_v4"),
+        ("generation", "chmod 644 /etc/bird/bird.conf", "chmod 640 /etc/bird/bird.conf"),
+        ("tc", "tc qdisc del dev eth0 clsact", None),
+        ("xdp", "rm /sys/fs/bpf/tidegate/xdp/link-eth0", None),
     ],
     ids=["announcement gone", "not started at boot", "session down", "file open to all", "classifier gone", "xdp gone"],
 )
-def test_it_fails_on_a_host_that_is_not_as_planned(fleet, harm, cure):
+def test_it_fails_on_a_host_that_is_not_as_planned(fleet, part, harm, cure):
     host = "edge1.iad1"
     fleet.run(host, "sh", "-c", harm)
     try:
-        assert fleet.verify(host) == 1
+        assert fleet.verify(host, part=part) == 1
     finally:
         if cure:
             fleet.run(host, "sh", "-c", cure)
         fleet.highstate(host)
         fleet.until(lambda: fleet.call(host, "traffic.health")["status"] == "ok", timeout=60)
-    assert fleet.verify(host) == 0
+    assert fleet.verify(host, part=part) == 0

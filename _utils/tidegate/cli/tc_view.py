@@ -34,7 +34,7 @@ def _tree(interface: ShapedInterface) -> Tree:
 def _class(class_: TrafficClass, width: int) -> Text:
     text = Text(f"{class_['name']:{width}}", style="cyan")
     spread = f"  priority {class_['priority']}  {rate(class_['guarantee'])} to {rate(class_['ceiling'])}"
-    return text.append(spread, style="default").append(f"  1:{class_['minor']:x}", style="dim")
+    return text.append(spread, style="default").append(f"  1de:{class_['minor']:x}", style="dim")
 
 
 def rate(bits: int) -> str:

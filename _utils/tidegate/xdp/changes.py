@@ -8,6 +8,7 @@ from tidegate.bpf.section import PortRange
 from tidegate.xdp.desired import Desired
 from tidegate.xdp.section import Rule, XdpSection
 
+_FEW = 5
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 58: "icmpv6"}
 
 
@@ -43,6 +44,9 @@ def _difference(old: list[Rule], new: list[Rule]) -> str:
     if _words(old) != _words(new):
         return f"{_words(old)} → {_words(new)}"
     gained, lost = _prefixes(new) - _prefixes(old), _prefixes(old) - _prefixes(new)
+    if len(gained) + len(lost) <= _FEW:
+        named = [f"+{prefix}" for prefix in sorted(gained)] + [f"-{prefix}" for prefix in sorted(lost)]
+        return f"{_words(new)}; {' '.join(named)}"
     return f"{_words(new)}; {len(gained)} prefixes come, {len(lost)} go"
 
 

@@ -18,17 +18,17 @@ def play(stage: Stage) -> str:
     _routes(stage, "transit-eu", "ipv4", PREFIX, paths=4)
     stage.show.means("London's two edges share the traffic (= multipath); Amsterdam prepends and stands by.")
     _routes(stage, "transit-us", "ipv4", PREFIX, paths=2)
-    stage.show.means("Behind the other router Ashburn is nearest, and Europe is the way around.")
+    stage.show.means("From the other side Ashburn is nearest, and Europe is the way around.")
     _routes(stage, "transit-eu", "ipv6", PREFIX6, paths=4)
-    stage.show.tell("\nThe client, behind transit-eu, sees one address.")
+    stage.show.means("The same over IPv6.")
+    stage.show.then("The client, behind transit-eu, sees one address.")
     stage.run("client", "ip", "route", "get", VIP, trim=lambda text: text.splitlines()[0])
-    answers = []
-    for url in (f"http://{VIP}/", f"http://[{VIP6}]/"):
-        many = [word for _ in range(_REQUESTS) for word in (url,)]
-        answers += stage.run("client", "curl", "-sS", "-m", "5", *many).splitlines()
+    urls = [f"http://{host}/?[1-{_REQUESTS}]" for host in (VIP, f"[{VIP6}]")]
+    answers = stage.run("client", "curl", "-sS", "-m", "5", *urls).splitlines()
     nearest = {line for line in answers if " in lhr1 answered " in line}
-    stage.claim(len(answers) == 2 * _REQUESTS and set(answers) == nearest, "London answers every request", answers)
-    stage.show.means("The nearest PoP, London, answers all requests, over IPv4 and IPv6.")
+    all_near = len(answers) == 2 * _REQUESTS and set(answers) == nearest
+    stage.claim(all_near, "London (lhr1) answers every request", "\n".join(answers))
+    stage.show.means("The nearest PoP, London, answers all of them, over IPv4 and IPv6.")
     return f"{len(answers)} of {len(answers)} requests answered by the nearest PoP"
 
 

@@ -16,14 +16,14 @@ def play(stage: Stage) -> str:
     """Kill both edges of London, ask again, start them, ask again."""
     stage.show.tell("Both edges in London are killed: every process at once, as a loss of power would.")
     for host in _POP:
-        stage.show.command(f"{stage.lab} kill {host}")
+        stage.shown("kill", host)
         stage.fleet.kill(host)
     away = _until_answered_by(stage, "ams1")
     stage.run("client", "curl", "-sS", "-m", "5", f"http://{VIP}/")
-    stage.show.means(f"Amsterdam answers, {away:.1f} s after the last host in London was gone.")
-    stage.show.tell("\nPower returns. Nobody runs a highstate.")
+    stage.show.means(f"Amsterdam answers {away:.1f} s after the last host in London was gone.")
+    stage.show.then("Power returns. Nobody runs a highstate.")
     for host in _POP:
-        stage.show.command(f"{stage.lab} start {host}")
+        stage.shown("start", host)
         with stage.show.waiting(f"{host} boots"):
             stage.fleet.start(host)
     _until_answered_by(stage, "lhr1")
@@ -35,13 +35,13 @@ def play(stage: Stage) -> str:
     stage.show.table(("host", "differs from its confirmed generation in"), [(h, _list(told[h])) for h in sorted(told)])
     stage.claim(not any(told.values()), "no host differs from its generation after the boot", told)
     stage.show.means("Each boot restored the confirmed generation before BIRD started: filter, shaping, announcements.")
-    return f"the next PoP answered after {away:.1f} s; both hosts restored themselves at boot"
+    return f"the next PoP answered in {away:.1f} s; both hosts restored themselves"
 
 
 def _until_answered_by(stage: Stage, pop: str) -> float:
     """Seconds until a request from the client is answered by a PoP."""
     begun, answer = time.monotonic(), ""
-    with stage.show.waiting(f"the client asks until {pop} answers"):
+    with stage.show.waiting(f"until {pop} answers the client"):
         while f" in {pop} answered" not in answer:
             stage.claim(
                 time.monotonic() - begun < _PATIENCE, f"{pop} answers within {_PATIENCE:.0f} s", answer or "none"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from lab.demo.edits import Edits, edited
 from lab.demo.stage import Stage
 
@@ -19,18 +16,16 @@ _MISTAKES: Edits = {
 def play(stage: Stage) -> str:
     """Check the good policy, then a copy with three mistakes."""
     stage.show.tell("One policy in Salt pillar says who announces what, what is dropped, and whose packets go first.")
-    tidegate = stage.venv("tidegate")
-    done = stage.here(".venv/bin/tidegate check pillar", [tidegate, "check", "pillar"])
+    done = stage.check("pillar")
     stage.claim(done.returncode == 0, "the example policy has no errors", f"exit code {done.returncode}")
-    with tempfile.TemporaryDirectory() as work:
-        changes = edited(Path(work) / "copy", _MISTAKES)
-        stage.show.tell("\nA copy of it, with a prefix too many, a misspelt PoP and a misspelt key:")
-        stage.show.output("\n".join(changes))
-        done = stage.here("tidegate check copy", [tidegate, "check", "copy"], Path(work))
+    copy, changes = edited("misspelt", _MISTAKES)
+    stage.show.then("A copy of it, with a prefix too many, a misspelt PoP and a misspelt key:")
+    stage.show.output("\n".join(changes))
+    done = stage.check(copy)
     found = done.stdout.count("expected ")
     stage.claim(done.returncode == 1 and found == len(_MISTAKES), "all three mistakes are found", f"{found} found")
     stage.show.means(
-        "All mistakes in one run, each with its line; the first is valid YAML with valid addresses, found by asking "
+        "All mistakes in one run, each with its line. The first is well-formed in every way; it was found by asking "
         "what the filter would do to each host's own BGP sessions."
     )
     return f"good policy accepted, {found} of {len(_MISTAKES)} mistakes found in a bad one"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 
 from lab.demo.stage import PILLAR, Stage
 from lab.fleet import REPO
@@ -14,12 +15,14 @@ _LINE = re.compile(r"tests/verify/(\w+)\.py::(\w+)\[\w+://([^\]]+)\] (PASSED|FAI
 
 def play(stage: Stage) -> str:
     """Run ``tests/verify`` on every edge, with the policy as the judge of each host's plan."""
-    stage.show.tell("What is expected comes from each host's plan and from the policy, not from the test.")
+    stage.show.tell(
+        "What is right comes from each host's plan and from the policy; the same suite serves anyone's fleet."
+    )
     found, output, code = _run(stage)
     hosts = [host.name for host in stage.fleet.topology.edges]
     tests = list(dict.fromkeys(test for test, _ in found))
-    rows = [(test[1].replace("_", " "), *(found.get((test, host), "missing") for host in hosts)) for test in tests]
-    stage.show.table(("test", *hosts), rows)
+    rows = [(*test, *(found.get((test, host), "missing") for host in hosts)) for test in tests]
+    stage.show.table(("of", "test", *hosts), rows)
     stage.show.output(output.strip().splitlines()[-1].strip("= "))
     passed = sum(outcome == "passed" for outcome in found.values())
     good = code == 0 and passed == len(found) == len(tests) * len(hosts)
@@ -34,8 +37,8 @@ def _run(stage: Stage) -> tuple[dict[tuple[tuple[str, str], str], str], str, int
     containers = {fleet.container(host): host.name for host in fleet.topology.edges}
     hosts = ",".join(f"{engine}://{name}" for name in containers)
     options = ["tests/verify", f"--hosts={hosts}", f"--pillar={PILLAR.name}"]
-    stage.show.command(f".venv/bin/pytest {' '.join(options)}")
-    command = [str(stage.venv("python")), "-m", "pytest", "-v", "-p", "no:cacheprovider", "--color=no", *options]
+    stage.show.command([".venv/bin/pytest", *options])
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--color=no", *options]
     found, lines = {}, []
     with stage.show.waiting("pytest") as tell:
         pytest = subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -43,7 +46,8 @@ def _run(stage: Stage) -> tuple[dict[tuple[tuple[str, str], str], str], str, int
             lines.append(line)
             if match := _LINE.match(line):
                 module, test, container, outcome = match.groups()
-                found[(module, test.removeprefix("test_")), containers[container]] = outcome.lower()
+                subject, name = module.removeprefix("test_"), test.removeprefix("test_").replace("_", " ")
+                found[(subject, name), containers[container]] = outcome.lower()
                 tell(f"{len(found)} tests done")
         code = pytest.wait()
     return found, "".join(lines), code

@@ -48,7 +48,7 @@ def test_from_nothing():
 
 def test_the_content_of_a_set():
     old, new = rule(source=["10.0.0.0/8", "11.0.0.0/8"]), rule(source=["10.0.0.0/8", "12.0.0.0/8"])
-    assert changes(desired(old), desired(new)) == ["~ rule r: drop from 2 prefixes on eth0; 1 prefixes come, 1 go"]
+    assert changes(desired(old), desired(new)) == ["~ rule r: drop from 2 prefixes on eth0; +12.0.0.0/8 -11.0.0.0/8"]
 
 
 def test_only_the_order():
