@@ -21,7 +21,9 @@ def master(repo: Path) -> str:
         "auto_accept": True,
         "log_level": "warning",
         "log_level_logfile": "warning",
-        "worker_threads": 3,
+        # Not more: in Salt 3008 two workers that meet a new minion at the same instant may make two session keys, and
+        # each keeps its own for a day ("message authentication failed", now and then).
+        "worker_threads": 1,
         "timeout": 10,
         **{option: [f"{REPO}/{folder}"] for option, folder in folders.items() if (repo / folder).is_dir()},
     }

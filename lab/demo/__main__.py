@@ -94,9 +94,9 @@ def _close(show: Show, command: str, played: Played, total: float) -> None:
     )
     show.tell(f"\nAll of it in {total:.0f} s. The lab is still up; look around:\n")
     show.output(
-        f"{command} exec master salt '*' traffic.health      # every check on every host\n"
-        f"{command} exec edge2.lhr1 birdc show protocols     # a host from the inside\n"
-        f"{command} exec client curl http://192.0.2.10/      # who answers\n"
+        f"{command} exec master salt '*' traffic.health    # every check on every host\n"
+        f"{command} exec edge2.lhr1 birdc show protocols   # a host from the inside\n"
+        f"{command} exec client curl http://192.0.2.10/    # who answers\n"
     )
     show.then("And stop it:\n")
     show.output(f"{command} down")

@@ -44,12 +44,16 @@ class Show:
 
     def command(self, words: Sequence[str]) -> None:
         """Show the command that runs now, each word as a shell takes it; a long one goes on behind a backslash."""
-        width = self.console.width - 6
-        lines = textwrap.wrap(" ".join(words), width, break_long_words=False, break_on_hyphens=False)
+        lines = [""]
+        for word in words:
+            if lines[-1] and len(f"{lines[-1]} {word}") > self.console.width - 8:
+                lines.append(word)
+            else:
+                lines[-1] = f"{lines[-1]} {word}".lstrip()
         self._print("")
         for number, line in enumerate(lines):
             head, tail = "      " if number else "  $ ", " \\" if number < len(lines) - 1 else ""
-            self._print(Text(f"{head}{line}{tail}", style="bold cyan"))
+            self._print(Text(f"{head}{line}{tail}", style="bold cyan"), whole=True)
 
     def output(self, text: str) -> None:
         """Show what a command printed; a line that is too long goes on below itself, indented."""
@@ -121,9 +125,9 @@ class Show:
             while not over.wait(0.2):
                 status.update(Text(line(), style="dim"))
 
-    def _print(self, what: RenderableType) -> None:
-        """Print without the blanks that fill a line up, so that a file holds none and nothing wraps in a terminal."""
+    def _print(self, what: RenderableType, *, whole: bool = False) -> None:
+        """Print without the blanks that fill a line up; a ``whole`` line is never broken, so that it can be copied."""
         with self.console.capture() as captured:
-            self.console.print(what)
+            self.console.print(what, soft_wrap=whole)
         self.console.file.write(_TRAILING.sub(r"\1", captured.get()))
         self.console.file.flush()

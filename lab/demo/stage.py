@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,18 @@ class Stage:
     def quietly(self, host: str, *command: str) -> str:
         """What a command prints on a host, out of view: for watching, and for setting a scene."""
         return self.fleet.exec(host, *command).stdout
+
+    def until(self, look: Callable[[], object], claim: str, seconds: float = 45) -> None:
+        """Wait until ``look`` returns something true.
+
+        Raises:
+            DemoError: it did not within ``seconds``.
+        """
+        end = time.monotonic() + seconds
+        with self.show.waiting(f"until {claim}"):
+            while not (seen := look()):
+                self.claim(time.monotonic() < end, f"{claim}, within {seconds:.0f} s", seen)
+                time.sleep(0.2)
 
     def salt(self, target: str, function: str, *arguments: str, shown: bool = True) -> dict[str, Any]:
         """Run ``salt`` on the master and return what each minion returned; the caller shows what matters of it.

@@ -24,10 +24,16 @@ def failed(told: Any) -> list[str]:
     if not isinstance(told, dict):
         return [str(told)]
     return [
-        state["comment"]
+        _short(str(state["comment"]))
         for state in sorted(told.values(), key=lambda state: state.get("__run_num__", 0))
         if state["result"] is False and not str(state["comment"]).startswith("One or more requisite failed")
     ]
+
+
+def _short(comment: str) -> str:
+    """A comment without the way an exception took."""
+    head, trace, tail = comment.partition("Traceback (most recent call last)")
+    return f"{head}{tail.rstrip().splitlines()[-1]}" if trace else comment
 
 
 def changed(told: Any) -> list[str]:

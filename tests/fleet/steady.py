@@ -83,6 +83,7 @@ class SteadyFleet:
         ports = {name: str(5300 + number) for number, name in enumerate(sources)}
         for port in ports.values():
             self.run("client", "iperf3", "--server", "--one-off", "--daemon", "--port", port)
+            self.until(lambda port=port: self.run("client", "ss", "-Hltn", f"sport = :{port}"))
         command = ["iperf3", "--json", "--client", "203.0.113.3", "--time", str(seconds), "--omit", "1"]
         name_of = self.lab.container(self.lab.topology.host(host))
         running = {
@@ -93,6 +94,7 @@ class SteadyFleet:
             for name, source in sources.items()
         }  # fmt: skip
         told = {name: json.loads(process.communicate(timeout=seconds + 30)[0]) for name, process in running.items()}
+        assert not [one["error"] for one in told.values() if "error" in one]
         return {name: one["end"]["sum_received"]["bits_per_second"] / 1e6 for name, one in told.items()}
 
     # --- policies and templates --------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def test_power_lost_in_the_middle_of_a_change_boots_into_the_confirmed_generatio
     with fleet.changed_policy(no_way_home):
         fleet.begin_highstate(HOST, pillar={"tidegate": {"wait": 600}})
         if moment == "staged":
-            fleet.until(lambda: fleet.exec(HOST, "test", "-e", "/var/lib/tidegate/transaction.json").returncode == 0)
+            fleet.until(lambda: fleet.status(HOST)["running"] != fleet.status(HOST)["confirmed"])
         else:
             fleet.until(lambda: not fleet.has_default_route(HOST), timeout=40)
         fleet.kill(HOST)

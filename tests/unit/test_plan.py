@@ -29,10 +29,10 @@ def sealed(**changes):
 
 
 REFUSED = [
-    (None, "no plan"),
-    ({}, "no plan"),
-    ("", "no plan"),
-    ([], "no plan"),
+    (None, "plan is empty"),
+    ({}, "plan is empty"),
+    ("", "plan is empty"),
+    ([], "plan is empty"),
     ([1], "list"),
     ("plan", "str"),
     (7, "int"),

@@ -6,7 +6,7 @@ import logging
 
 import typer
 
-from tidegate.cli import check, schema, show
+from tidegate.cli import check, release, rollout, schema, show
 
 app = typer.Typer(
     name="tidegate",
@@ -21,6 +21,8 @@ app = typer.Typer(
 app.command("check")(check.command)
 app.command("show")(show.command)
 app.command("schema")(schema.command)
+app.add_typer(release.app, name="release")
+app.add_typer(rollout.app, name="rollout")
 
 
 @app.callback()

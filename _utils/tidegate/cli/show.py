@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,12 +11,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-import tidegate
-from tidegate.bird import render as bird
 from tidegate.bird.section import BirdSection
-from tidegate.cli import bird_view, tc_view, xdp_view
-from tidegate.cli.arguments import BROKEN, JsonOption, PillarOption, good_policy
-from tidegate.host.errors import Refused
+from tidegate.cli import bird_conf, bird_view, tc_view, xdp_view
+from tidegate.cli.arguments import JsonOption, PillarOption, good_policy
+from tidegate.cli.bird_conf import TEMPLATES, TemplatesOption, VersionOption
 from tidegate.host.plan import Plan
 from tidegate.policy.errors import suggest
 from tidegate.policy.plans import compile_host
@@ -35,16 +32,10 @@ class Part(str, Enum):
 PIPED_WIDTH = 120
 """Columns where there is no terminal to ask."""
 
-TEMPLATES = Path(tidegate.__file__).resolve().parents[2] / "salt" / "traffic" / "templates"
-
 HostArgument = Annotated[
     str, typer.Argument(metavar="HOST", help="The host's name: its Salt minion id.", show_default=False)
 ]
 PartOption = Annotated[Part | None, typer.Option("--part", help="One part in full; without, all of it in brief.")]
-VersionOption = Annotated[str, typer.Option("--bird-version", help="The BIRD to render for: 2.0.12, 3.1 …")]
-TemplatesOption = Annotated[
-    Path, typer.Option("--templates", help="The state tree's traffic/templates.", show_default=False)
-]
 
 
 def command(
@@ -105,18 +96,4 @@ def _print_head(console: Console, plan: Plan) -> None:
 def _bird_conf(section: BirdSection | None, version: str, templates: Path) -> str:
     if section is None:
         raise typer.BadParameter("the policy has no routing: Tidegate leaves BIRD alone here", param_hint="--part")
-    references = [neighbor["password"] for neighbor in section["neighbors"]]
-    secrets = {reference["secret"]: f"<secret {reference['secret']}>" for reference in references if reference}
-    try:
-        files = bird.render(section, version=_version(version), templates=templates, secrets=secrets, key=b"")
-    except Refused as error:
-        typer.echo(f"This cannot be rendered: {error}", err=True)
-        raise typer.Exit(BROKEN) from None
-    return files["bird.conf"]
-
-
-def _version(text: str) -> tuple[int, int, int]:
-    if not re.fullmatch(r"[0-9]+\.[0-9]+(\.[0-9]+)?", text):
-        raise typer.BadParameter("expected a version such as 2.0.12, 2.17 or 3.1", param_hint="--bird-version")
-    major, minor, *patch = map(int, text.split("."))
-    return major, minor, patch[0] if patch else 0
+    return bird_conf.text(section, bird_conf.version(version), templates)

@@ -7,6 +7,7 @@ service tries again every few seconds until the restore succeeds (``systemd-run(
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 from tidegate.host.errors import Failed
@@ -22,24 +23,30 @@ def arm(runtime: Path, seconds: int) -> None:
     Raises:
         Failed: systemd did not take the timer; nothing may be changed without it.
     """
-    disarm()
-    _systemd(
-        [
-            "systemd-run",
-            "--quiet",
-            f"--unit={UNIT}",
-            "--description=Tidegate: restore the confirmed generation",
-            f"--on-active={seconds}s",
-            "--timer-property=AccuracySec=100ms",
-            "--property=Type=oneshot",
-            "--property=Restart=on-failure",
-            f"--property=RestartSec={_RETRY_SECONDS}s",
-            "--property=StartLimitIntervalSec=0",
-            *command(runtime, "deadman"),
-        ]
-    )
-    if not is_armed():
-        raise Failed(f"the dead-man timer {UNIT}.timer is not active although systemd-run succeeded")
+    argv = [
+        "systemd-run",
+        "--quiet",
+        "--collect",
+        f"--unit={UNIT}",
+        "--description=Tidegate: restore the confirmed generation",
+        f"--on-active={seconds}s",
+        "--timer-property=AccuracySec=100ms",
+        "--property=Type=oneshot",
+        "--property=Restart=on-failure",
+        f"--property=RestartSec={_RETRY_SECONDS}s",
+        "--property=StartLimitIntervalSec=0",
+        *command(runtime, "deadman"),
+    ]
+    # systemd forgets a transient unit of that name a moment after it has ended: asking again is the way to wait for it.
+    for patience in (0.2, 1.0, None):
+        disarm()
+        try:
+            _systemd(argv)
+            return
+        except Failed:
+            if patience is None:
+                raise
+            time.sleep(patience)
 
 
 def disarm() -> None:
@@ -68,3 +75,5 @@ def _systemd(argv: list[str]) -> None:
         raise Failed(f"the dead-man could not be armed: {error}") from error
     if done.returncode != 0:
         raise Failed(f"the dead-man could not be armed: {done.stderr.strip() or done.returncode}")
+    if not is_armed():
+        raise Failed(f"the dead-man could not be armed: {UNIT}.timer is not active although systemd-run succeeded")

@@ -83,7 +83,7 @@ class Plan:
 def reason_to_refuse(document: Any, host: str | None = None) -> str | None:
     """The first thing that is wrong with a plan, in one sentence, or ``None``."""
     if not document:
-        return "This host has no plan: the policy's fleet does not list it, or pillar did not reach it."
+        return "The plan is empty: pillar has 'traffic' with nothing in it; something other than the ext_pillar set it."
     if not isinstance(document, Mapping):
         return f"The plan is a {type(document).__name__}, not a mapping: something else is in pillar under 'traffic'."
     if "refused" in document:

@@ -23,13 +23,12 @@ def plan(pillar: Mapping[str, Any], opts: Mapping[str, Any]) -> Plan:
     Raises:
         Refused: missing, empty, damaged, of a newer schema, masked, or another host's.
     """
-    document = pillar.get("traffic")
-    if document is None:
+    if "traffic" not in pillar:
         raise Refused(
             f"minion {opts['id']} has no plan: pillar has no 'traffic'. Either the policy's fleet does not list it "
             "(traffic.fleet.hosts), or the master's ext_pillar 'tidegate' failed or is not set up: see the master's log"
         )
-    return Plan.from_document(plain(document), host=opts["id"])
+    return Plan.from_document(plain(pillar["traffic"]), host=opts["id"])
 
 
 def collect(salt: Mapping[str, Callable[..., Any]], pillar: Mapping[str, Any], opts: Mapping[str, Any]) -> Sources:

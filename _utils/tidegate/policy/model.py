@@ -9,6 +9,7 @@ from pydantic import Field
 from tidegate.policy.filtering import Filtering
 from tidegate.policy.fleet import Fleet
 from tidegate.policy.index import Index
+from tidegate.policy.rollout import Rollout
 from tidegate.policy.routing import Routing
 from tidegate.policy.shaping import Tree
 from tidegate.policy.strict import Listed, Strict
@@ -23,6 +24,9 @@ class Policy(Strict):
     )
     filtering: Filtering = Field(default_factory=Filtering, description="What is dropped in front of a host.")
     shaping: Listed[Tree] = Field(default=(), description="Whose packets go first on which interface.")
+    rollout: Rollout | None = Field(
+        default=None, description="In which waves a release reaches the fleet; sensible ones unless stated."
+    )
 
     @cached_property
     def index(self) -> Index:

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from tidegate.policy.filtering import Filtering
 from tidegate.policy.fleet import Fleet
+from tidegate.policy.rollout import Rollout
 from tidegate.policy.routing import Routing
 from tidegate.policy.selectors import Selector
 from tidegate.policy.shaping import Tree
@@ -20,6 +21,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("routing", Routing),
     ("filtering", Filtering),
     ("shaping[]", Tree),
+    ("rollout", Rollout),
 )
 
 

@@ -16,7 +16,7 @@ def file_schema() -> dict[str, Any]:
     """The schema of one policy file. A file may hold any part of the policy, so sections demand nothing of it."""
     schema = _without_null(Policy.model_json_schema())
     definitions = schema.pop("$defs")
-    for section in ("Fleet", "Routing", "Filtering"):
+    for section in ("Fleet", "Routing", "Filtering", "Rollout"):
         definitions[section].pop("required", None)
     schema.pop("required", None)
     return {

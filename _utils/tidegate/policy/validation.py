@@ -29,6 +29,7 @@ COLLECTIONS: dict[KeyPath, type] = {
     ("filtering", "sets"): dict,
     ("filtering", "rules"): list,
     ("shaping",): list,
+    ("rollout", "waves"): list,
 }
 """Where entries stand that can be taken out one by one."""
 

@@ -16,7 +16,7 @@ def play(stage: Stage) -> str:
     """Both routers' view, then a client's."""
     stage.show.tell("Two upstream routers (FRR, no Tidegate on them) show what they have heard.")
     _routes(stage, "transit-eu", "ipv4", PREFIX, paths=4)
-    stage.show.means("London's two edges share the traffic (= multipath); Amsterdam prepends and stands by.")
+    stage.show.means("London's two edges share the traffic (multipath); Amsterdam prepends and stands by.")
     _routes(stage, "transit-us", "ipv4", PREFIX, paths=2)
     stage.show.means("From the other side Ashburn is nearest, and Europe is the way around.")
     _routes(stage, "transit-eu", "ipv6", PREFIX6, paths=4)
@@ -33,9 +33,10 @@ def play(stage: Stage) -> str:
 
 
 def _routes(stage: Stage, router: str, family: str, prefix: str, paths: int) -> None:
-    text = stage.run(router, "vtysh", "-c", f"show bgp {family} unicast {prefix}", trim=_brief)
-    found = re.search(r"Paths: \((\d+) available", text)
-    stage.claim(found and int(found[1]) == paths, f"{router} has {paths} paths to {prefix}", text)
+    command = ("vtysh", "-c", f"show bgp {family} unicast {prefix}")
+    head = f"Paths: ({paths} available"
+    stage.until(lambda: head in stage.quietly(router, *command), f"{router} has {paths} paths to {prefix}")
+    stage.run(router, *command, trim=_brief)
 
 
 def _brief(text: str) -> str:

@@ -39,7 +39,7 @@ def play(stage: Stage) -> str:
     finally:
         stage.fleet.policy(PILLAR)
     _put_back(stage)
-    return f"cut off after {gone:.0f} s, back by itself {away:.0f} s later; a second try refused"
+    return f"cut off after {gone:.0f} s, back by itself {away:.0f} s later"
 
 
 def _serve(stage: Stage) -> None:
@@ -67,7 +67,9 @@ def _watch(stage: Stage) -> tuple[float, float]:
         back = _back(pings, lambda at: tell(f"unreachable for {at - gone:.0f} s"))
         stage.claim(back, f"{_HOST} comes back within {_LIMIT} s", "it does not", look)
         _event(stage, back, "it answers again")
-    stage.show.means(f"It was away for {back - gone:.0f} s, and nobody lifted a finger.")
+    stage.show.means(
+        f"Away for {back - gone:.0f} s: it looked for a way home for 30 s, then undid the change by itself."
+    )
     return gone, back - gone
 
 
@@ -143,6 +145,7 @@ def _put_back(stage: Stage) -> None:
                      right=[1, 2, 3])  # fmt: skip
     clean = not states.failed(told) and not states.changed(told)
     stage.claim(clean, "the highstate is clean again", states.failed(told) or states.changed(told))
+    stage.show.means("Nothing to do: the host already runs what this policy says.")
 
 
 def _status(stage: Stage, *, shown: bool) -> dict[str, Any]:

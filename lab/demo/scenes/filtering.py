@@ -20,7 +20,7 @@ def play(stage: Stage) -> str:
     stage.claim(dropped == _PINGS, f"the counter of rule {_RULE} grows by {_PINGS}", f"it grew by {dropped}")
     hosts = " and ".join(host for host in after if after[host] > before[host])
     stage.show.means(
-        f"All {dropped} were dropped by XDP on {hosts}, where the router had sent them, and nothing else was."
+        f"All {dropped} were dropped by XDP on {hosts}, where the router sends this flow; the other source lost none."
     )
     return f"{dropped} of {_PINGS} packets of the abuser dropped and counted"
 

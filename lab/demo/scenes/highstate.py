@@ -16,7 +16,9 @@ def play(stage: Stage) -> str:
     """A dry run on one host, the highstate on all, a second one that changes nothing, and no way home but BGP's."""
     stage.show.tell("First a dry run on one host: it says what would change, and changes nothing.")
     _preview(stage)
-    stage.show.then("Now every host, all at once.")
+    stage.show.then(
+        "Now all hosts at once: changes to XDP and tc, prefixes announced, the generation that was confirmed."
+    )
     hosts = _apply(stage)
     stage.show.then("Once more: a host that runs its plan is left alone.")
     _apply_again(stage)
@@ -25,8 +27,9 @@ def play(stage: Stage) -> str:
     with stage.show.waiting("default routes by BGP"):
         stage.fleet.settle()
     route = stage.run(_FIRST, "ip", "route", "show", "default")
-    stage.claim("proto bird" in route, f"{_FIRST} has a default route from BIRD and no other", route)
-    return f"{hosts} hosts confirmed a generation; a second run changed nothing"
+    stage.claim("proto bird" in route, f"{_FIRST} has a default route from BIRD", route)
+    stage.show.means("The way home is a BGP route now, and so subject to the policy.")
+    return f"confirmed on {hosts} hosts; a second run changed nothing"
 
 
 def _preview(stage: Stage) -> None:
@@ -43,7 +46,7 @@ def _preview(stage: Stage) -> None:
 
 def _apply(stage: Stage) -> int:
     told = stage.salt("*", "state.apply")
-    columns = ("host", "runs", "xdp changes", "tc changes", "prefixes announced", "generation confirmed", "seconds")
+    columns = ("host", "runs", "xdp", "tc", "prefixes", "generation", "seconds")
     stage.show.table(columns, [_row(stage, host, told[host]) for host in sorted(told)], right=[2, 3, 4, 6])
     _claim_success(stage, told)
     stage.show.means(

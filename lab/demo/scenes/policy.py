@@ -28,4 +28,4 @@ def play(stage: Stage) -> str:
         "All mistakes in one run, each with its line. The first is well-formed in every way; it was found by asking "
         "what the filter would do to each host's own BGP sessions."
     )
-    return f"good policy accepted, {found} of {len(_MISTAKES)} mistakes found in a bad one"
+    return f"good policy accepted, {found} of {len(_MISTAKES)} mistakes found in a copy"

@@ -68,12 +68,12 @@ def _run(stage: Stage, flows: list[Flow], seconds: int) -> dict[str, float]:
 def _received(stage: Stage, flow: Flow, text: str) -> float:
     line = next((line for line in text.splitlines() if line.endswith("receiver")), "")
     stage.claim(line, f"iperf3 for {flow.class_} says what the receiver got", text or "nothing")
-    stage.show.output(f"{flow.class_:<5} {line}")
+    stage.show.output(f"{flow.class_:<5} {re.sub(' {3,}', '  ', line)}")
     return float(re.findall(r"([\d.]+) Mbits/sec", line)[0])
 
 
 def _iperf(flow: Flow, seconds: int) -> list[str]:
-    return ["iperf3", "-c", _ROUTER_ADDRESS, "-B", flow.source, "-p", str(flow.port), "-t", str(seconds), "-f", "m"]
+    return ["iperf3", "-c", _ROUTER_ADDRESS, "-B", flow.source, "-p", str(flow.port), f"-t{seconds}", "-fm"]
 
 
 def _counters(stage: Stage, *, shown: bool) -> dict[str, dict[str, int]]:

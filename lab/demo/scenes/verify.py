@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
+from itertools import groupby
 
 from lab.demo.stage import PILLAR, Stage
 from lab.fleet import REPO
@@ -21,14 +23,29 @@ def play(stage: Stage) -> str:
     found, output, code = _run(stage)
     hosts = [host.name for host in stage.fleet.topology.edges]
     tests = list(dict.fromkeys(test for test, _ in found))
-    rows = [(*test, *(found.get((test, host), "missing") for host in hosts)) for test in tests]
-    stage.show.table(("of", "test", *hosts), rows)
+    rows = []
+    for subject, group in groupby(tests, key=lambda test: test[0]):
+        rows.append((subject, ""))
+        rows += [(f"  {test[1]}", _count(found.get((test, host)) for host in hosts)) for test in group]
+    stage.show.table(("test", "hosts that pass"), rows, right=[1])
+    stage.show.tell("")
+    stage.show.table(
+        ("host", "tests that pass"),
+        [(host, _count(found.get((test, host)) for test in tests)) for host in hosts],
+        right=[1],
+    )
     stage.show.output(output.strip().splitlines()[-1].strip("= "))
     passed = sum(outcome == "passed" for outcome in found.values())
     good = code == 0 and passed == len(found) == len(tests) * len(hosts)
     stage.claim(good, "every test passes on every host", output[-4000:])
     stage.show.means("Sessions, announcements, filter and shaping on each host are exactly the planned ones.")
     return f"{passed} tests passed on {len(hosts)} hosts"
+
+
+def _count(outcomes: Iterable[str | None]) -> str:
+    """How many passed of how many: ``4 of 4``; a test that is missing on a host has not passed."""
+    every = list(outcomes)
+    return f"{every.count('passed')} of {len(every)}"
 
 
 def _run(stage: Stage) -> tuple[dict[tuple[tuple[str, str], str], str], str, int]:

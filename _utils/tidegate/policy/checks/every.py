@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tidegate.policy.checks import filtering, fleet, management, routing, selection, sessions, shaping
+from tidegate.policy.checks import filtering, fleet, management, rollout, routing, selection, sessions, shaping
 from tidegate.policy.errors import Problem
 from tidegate.policy.validation import Draft
 
@@ -18,6 +18,7 @@ CHECKS: tuple[Check, ...] = (
     filtering.check,
     shaping.check,
     management.check,
+    rollout.check,
 )
 
 

@@ -35,6 +35,9 @@ def _selectors(draft: Draft) -> Iterator[tuple[KeyPath, Match, tuple[str, ...]]]
         yield ("filtering", "rules", position), rule.match, rule.interface
     for position, tree in enumerate(policy.shaping):
         yield ("shaping", position), tree.match, (tree.interface,)
+    for position, wave in enumerate(policy.rollout.waves if policy.rollout else ()):
+        if wave.match is not None:
+            yield ("rollout", "waves", position), wave.match, ()
 
 
 def _labels(draft: Draft, path: KeyPath, match: Match) -> Iterator[Problem]:

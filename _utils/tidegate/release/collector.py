@@ -1,0 +1,21 @@
+"""Python's cycle collector, paused while ten thousand plans are made or read."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """No collection in the block: plans hold no cycles, and going through millions of parts again and again to find
+    none takes longer than reading them does (2.5 s of 3)."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

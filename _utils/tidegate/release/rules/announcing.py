@@ -1,0 +1,50 @@
+"""How much of what is announced may change at once, counted in (PoP, prefix) pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tidegate.release.delta.reach import pairs
+from tidegate.release.rules import budgets
+from tidegate.release.rules.rule import Case, Objection, Rule
+
+
+def withdrawal_budget(case: Case) -> Iterator[Objection]:
+    """No more than a share of all that is announced is withdrawn."""
+    before, after = pairs(case.earlier_reach), pairs(case.reach)
+    gone = before - after
+    if len(gone) > budgets.most(budgets.WITHDRAWN, len(before), 1):
+        share = f"{len(gone)} of {len(before)} (PoP, prefix) pairs are withdrawn, {len(gone) / len(before):.0%}"
+        yield Objection(f"{share}; {budgets.WITHDRAWN:.0%} are allowed at once", _spelt(gone))
+
+
+def announcement_budget(case: Case) -> Iterator[Objection]:
+    """No more than a share of all that is announced is added to it."""
+    before, after = pairs(case.earlier_reach), pairs(case.reach)
+    new = after - before
+    # A fleet that announces nothing yet has to begin somewhere.
+    if before and len(new) > budgets.most(budgets.ANNOUNCED, len(before), budgets.ANNOUNCED_FREELY):
+        share = f"{len(new)} (PoP, prefix) pairs are added to {len(before)}, {len(new) / len(before):.0%}"
+        yield Objection(f"{share}; {budgets.ANNOUNCED:.0%} are allowed at once", _spelt(new))
+
+
+def _spelt(found: set[tuple[str, str]]) -> list[str]:
+    return [f"{pop} {prefix}" for pop, prefix in sorted(found)]
+
+
+RULES = (
+    Rule(
+        "withdrawal-budget",
+        "One release withdraws no more than a tenth of what is announced.",
+        "Cloudflare 2026-02-20: an empty value meant all, and a task withdrew 1,100 prefixes of customers.",
+        True,
+        withdrawal_budget,
+    ),
+    Rule(
+        "announcement-budget",
+        "One release adds no more than half of what is announced.",
+        "Cloudflare 2026-01-22: a change meant to announce less announced far more.",
+        True,
+        announcement_budget,
+    ),
+)

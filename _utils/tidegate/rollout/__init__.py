@@ -1,0 +1,1 @@
+"""How a release reaches the fleet: which hosts get it in which order."""

@@ -1,0 +1,76 @@
+"""Which edits restart a BGP session: the delta's word for it, held against every supported BIRD."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tidegate.bird import live
+from tidegate.release.delta.sessions import REFILTERS, RESTARTS, ROUTER_RESTARTS, SILENT
+
+from .conftest import export, until
+
+EDITS = {
+    "address": "198.51.100.99",
+    "local": "198.51.100.200",
+    "device": "lo",
+    "family": "ipv6",
+    "asn": 64777,
+    "password": None,
+    "hold_time": 12,
+    "keepalive": 2,
+    "import_": {"accept": "default", "max_prefix": {"limit": 7, "action": "warn"}, "local_pref": 90},
+    "export": [export("192.0.2.0/24", communities=["64500:200"], prepend=1, med=7)],
+    "role": "peer",
+    "description": "another",
+    "name": "transit of another name",
+}
+"""One edit of each field of a session, all else unchanged."""
+
+ROUTER_EDITS = {"router_id": "10.0.0.77", "asn": 64501}
+
+
+def since(edge):
+    """The head line of the session, which holds the time of its last state change."""
+    return edge.bird.ask("show protocols peer_transit").text(1002)
+
+
+def edited(field, value):
+    def change(section):
+        section["neighbors"][0][field] = value
+
+    return change
+
+
+def test_every_field_of_a_session_is_known(edge):
+    fields = set(edge.section["neighbors"][0]) - {"protocol"}
+    assert fields == set(EDITS) == RESTARTS | REFILTERS | SILENT
+    assert set(ROUTER_EDITS) == ROUTER_RESTARTS
+
+
+@pytest.mark.parametrize("field", sorted(RESTARTS | ROUTER_RESTARTS))
+def test_a_restart_is_a_restart(edge, neighbor, field):
+    edge.confirmed(edge.generation())
+    before = since(edge)
+    if field in ROUTER_EDITS and field != "asn":
+        live.apply(edge.generation(lambda section: section.update({field: ROUTER_EDITS[field]})), 60)
+    else:
+        live.apply(edge.generation(edited(field, EDITS[field])), 60)
+    until(lambda: since(edge) != before, f"the session restarts with another {field}", 5)
+
+
+def test_a_session_outlives_a_change_of_filters_and_words(edge, neighbor):
+    edge.confirmed(edge.generation())
+    before = since(edge)
+    for field in sorted(REFILTERS | SILENT):
+        live.apply(edge.generation(edited(field, EDITS[field])), 60)
+        time.sleep(0.7)
+        assert since(edge) == before, field
+
+
+def test_our_own_as_number_restarts_a_session(edge, neighbor):
+    edge.confirmed(edge.generation())
+    before = since(edge)
+    live.apply(edge.generation(lambda section: section.update(asn=64501)), 60)
+    until(lambda: since(edge) != before, "the session restarts", 5)

@@ -1,0 +1,24 @@
+"""Releases to store, made from the small good policy."""
+
+from example import changed
+
+from tidegate.host.plan import canonical
+from tidegate.policy.model import Policy
+from tidegate.policy.plans import compile_fleet
+from tidegate.release.release import Draft
+
+
+def draft(*changes):
+    """The draft of the good policy with some changes; see `example.changed`."""
+    document = changed(*changes)
+    return Draft(canonical(document), compile_fleet(Policy.model_validate(document)))
+
+
+def quiet(_step):
+    """Progress that nobody watches."""
+
+
+ROUTER = ("fleet/hosts/edge1.lhr1/router_id", "10.9.9.9")
+"""A change of one host's plan."""
+NEIGHBOR = ("routing/neighbors/ams1-v4/asn", 64777)
+"""A change of another host's."""
