@@ -78,13 +78,25 @@ class SteadyFleet:
         text = self.run(host, "tc", "class", "show", "dev", "eth0")
         return next(line.split()[2] for line in text.splitlines() if "parent 1de:1" in line)
 
-    def contend(self, host, sources, seconds):
-        """TCP from several source addresses of a host to the client at once: Mbit/s of each, over ``seconds``."""
+    def contend(self, host, router, sources, seconds):
+        """TCP from several source addresses of a host to its router at once: Mbit/s of each, over ``seconds``.
+
+        Not to the client: its answers to the anycast address may go to another edge.
+        """
         ports = {name: str(5300 + number) for number, name in enumerate(sources)}
         for port in ports.values():
-            self.run("client", "iperf3", "--server", "--one-off", "--daemon", "--port", port)
-            self.until(lambda port=port: self.run("client", "ss", "-Hltn", f"sport = :{port}"))
-        command = ["iperf3", "--json", "--client", "203.0.113.3", "--time", str(seconds), "--omit", "1"]
+            self.run(router, "iperf3", "--server", "--one-off", "--daemon", "--port", port)
+            self.until(lambda port=port: self.run(router, "ss", "-Hltn", f"sport = :{port}"))
+        command = [
+            "iperf3",
+            "--json",
+            "--client",
+            self.lab.topology.address(self.lab.topology.host(router)),
+            "--time",
+            str(seconds),
+            "--omit",
+            "1",
+        ]
         name_of = self.lab.container(self.lab.topology.host(host))
         running = {
             name: subprocess.Popen(

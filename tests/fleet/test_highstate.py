@@ -61,7 +61,7 @@ def test_a_dropped_source_is_dropped_and_counted(fleet):
 
 def test_a_guaranteed_class_keeps_its_share_of_a_full_link(fleet):
     """20 Mbit/s: web is sure of 60 %, bulk of 10 %; together they fill the link and web has most of it."""
-    rates = fleet.contend("edge1.lhr1", {"web": "192.0.2.10", "bulk": "198.51.100.1"}, seconds=4)
+    rates = fleet.contend("edge1.iad1", "transit-us", {"web": "192.0.2.10", "bulk": "198.51.100.7"}, seconds=4)
     assert rates["web"] > 2 * rates["bulk"], rates
     assert rates["bulk"] > 1.0, "a guarantee holds for the lowest class too"
     assert 12 < rates["web"] + rates["bulk"] < 22, rates

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
+from salt.exceptions import SaltException
+
 from tidegate.host import generation, transaction
 from tidegate.host.errors import TidegateError
 from tidegate.host.plan import Plan
@@ -83,8 +85,7 @@ def _staged_return(name: str, found: Staged, timeout: int, test: bool) -> Return
 def _changed(name: str, what: str, lines: list[str], same: str, result: bool | None = True) -> Return:
     if not lines:
         return _return(name, True, same)
-    count = f"{len(lines)} change{'' if len(lines) == 1 else 's'}"
-    return _return(name, result, f"{what}: {count}", {what: lines})
+    return _return(name, result, f"{what} {'would change' if result is None else 'changed'}", {what: lines})
 
 
 def _guarded(name: str, act: Callable[[], Return]) -> Return:
@@ -92,6 +93,8 @@ def _guarded(name: str, act: Callable[[], Return]) -> Return:
         return act()
     except TidegateError as error:
         return _return(name, False, str(error))
+    except SaltException as error:
+        return _return(name, False, f"Salt failed ({type(error).__name__}: {error}); a change under way undoes itself")
 
 
 def _return(name: str, result: bool | None, comment: str, changes: Mapping[str, Any] | None = None) -> Return:
