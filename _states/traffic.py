@@ -41,6 +41,21 @@ def staged(name, timeout=180):
     )
 
 
+def restored_at_boot(name):
+    """
+    A boot restores the confirmed generation before BIRD starts: our unit is installed and enabled, and BIRD's too if the
+    plan speaks of BIRD. This must stand before anything is confirmed.
+
+    .. code-block:: yaml
+
+        a boot restores the confirmed generation:
+          traffic.restored_at_boot:
+            - require:
+              - traffic: this host's plan is staged
+    """
+    return highstate.restored_at_boot(name, __opts__["test"])
+
+
 def confirmed(name, wait=30, settle=10):
     """
     The staged change is healthy on this host, the master was reached through it, and it is permanent. Otherwise the

@@ -13,12 +13,3 @@ bird is as planned:
   bird.applied:
     - require:
       - tc: tc is as planned
-
-{% set plan = pillar.get('traffic') %}
-{% if plan is mapping and plan.get('bird') %}
-bird starts at boot:
-  service.enabled:
-    - name: bird
-    - require:
-      - bird: bird is as planned
-{% endif %}

@@ -2,15 +2,7 @@
 include:
   - traffic.staged
 
-/etc/systemd/system/tidegate-restore.service:
-  file.managed:
-    - source: salt://traffic/files/tidegate-restore.service
-    - mode: '0644'
+a boot restores the confirmed generation:
+  traffic.restored_at_boot:
     - require:
       - traffic: this host's plan is staged
-
-the confirmed generation is restored at boot:
-  service.enabled:
-    - name: tidegate-restore
-    - require:
-      - file: /etc/systemd/system/tidegate-restore.service

@@ -12,7 +12,7 @@ the change is proven:
     - wait: {{ salt['config.get']('tidegate:wait', 30) }}
     - settle: {{ salt['config.get']('tidegate:settle', 10) }}
     - require:
-      - service: the confirmed generation is restored at boot
+      - traffic: a boot restores the confirmed generation
       - xdp: xdp is as planned
       - tc: tc is as planned
       - bird: bird is as planned

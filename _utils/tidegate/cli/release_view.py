@@ -15,7 +15,10 @@ from tidegate.release.release import SHORT, Release
 from tidegate.release.textdiff import Difference
 
 MOST_HOSTS = 3
-"""Longer lists of hosts are cut, with the number of those left out."""
+"""Hosts that are named above a diff they share; the others are counted."""
+
+MOST_PLACES = 8
+"""Places that are named with a finding."""
 
 STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -69,7 +72,10 @@ def findings(found: Sequence[Mapping[str, Any]]) -> RenderableType:
 
 
 def _finding(finding: Mapping[str, Any]) -> Text:
-    return Text(f"  {finding['reason']}")
+    text = Text(f"  {finding['reason']}")
+    if where := finding["where"]:
+        text.append(f"\n    {_several(where, MOST_PLACES)}", style="dim")
+    return text
 
 
 def plan(found: Plan) -> RenderableType:
@@ -81,9 +87,12 @@ def plan(found: Plan) -> RenderableType:
 
 def diff(difference: Difference) -> Iterator[Text]:
     """Lines of a diff, under the hosts that have them."""
-    names = ", ".join(difference.hosts[:MOST_HOSTS])
-    more = f" and {len(difference.hosts) - MOST_HOSTS} more" if len(difference.hosts) > MOST_HOSTS else ""
-    yield Text(f"{names}{more}", style="bold")
+    yield Text(_several(difference.hosts, MOST_HOSTS), style="bold")
     for line in difference.lines:
         yield Text(line, style=STYLES.get(line[:1], ""))
     yield Text()
+
+
+def _several(names: Sequence[str], most: int) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

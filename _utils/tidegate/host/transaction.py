@@ -43,6 +43,12 @@ def dropped(target: Generation) -> list[str]:
     return [each.name for each in SUBSYSTEMS if confirmed.has(each.artefact) and not target.has(each.artefact)]
 
 
+def target() -> Generation | None:
+    """The generation this host is on its way to, else the one it runs."""
+    change = record.read()
+    return generation.load(change.generation) if change else generation.linked("running")
+
+
 def arm(target: Generation, timeout: int) -> Transaction:
     """Begin a change: from here on it undoes itself after ``timeout`` seconds.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from salt.exceptions import SaltException
 
-from tidegate.host import generation, transaction
+from tidegate.host import boot, generation, transaction
 from tidegate.host.errors import TidegateError
 from tidegate.host.plan import Plan
 from tidegate.minion import master, stage
@@ -32,6 +32,18 @@ def staged(
         if test:
             context[_PREVIEW] = {key: list(lines) for key, lines in found.changes.items()}
         return _staged_return(name, found, timeout, test)
+
+    return _guarded(name, act)
+
+
+def restored_at_boot(name: str, test: bool) -> Return:
+    """``traffic.restored_at_boot``: a boot finds its way back to the confirmed generation without anybody's help."""
+
+    def act() -> Return:
+        target = transaction.target()
+        with_bird = target is not None and target.has("bird.json")
+        lines = boot.lacking(with_bird) if test else boot.ensure(with_bird)
+        return _changed(name, "boot", lines, "a boot restores the confirmed generation", None if test else True)
 
     return _guarded(name, act)
 

@@ -74,7 +74,8 @@ class Broken(Refused):
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         rules = sorted({finding.rule for finding in findings})
-        super().__init__(f"The release would break {', '.join(rules)}. " + " ".join(f"{f.reason}." for f in findings))
+        reasons = "; ".join(finding.reason for finding in findings)
+        super().__init__(f"The release would break {', '.join(rules)}: {reasons}.")
         self.findings = findings
 
 
@@ -116,17 +117,14 @@ def compile_release(request: Request, progress: Progress) -> Draft:
     """The draft of a request.
 
     Raises:
-        Refused: The fleet has no hosts, or a waiver names no rule or gives no reason.
+        Refused: A waiver names no rule, or gives no reason.
     """
     for rule, because in request.waive.items():
         if rule not in NAMES:
             raise Refused(f"There is no rule '{rule}' to waive. {suggest(rule, NAMES)}".rstrip())
         if not because.strip():
             raise Refused(f"The waiver of {rule} gives no reason.")
-    hosts = len(request.policy.fleet.hosts)
-    if not hosts:
-        raise Refused("The policy's fleet lists no hosts: a release without plans says nothing.")
-    progress(f"compiling {hosts} hosts")
+    progress(f"compiling {len(request.policy.fleet.hosts)} hosts")
     with paused():
         return Draft(canonical(request.document), compile_fleet(request.policy))
 

@@ -35,6 +35,8 @@ def differences(before: Mapping[str, Plan], after: Mapping[str, Plan], spelling:
         if old and new and old.digest == new.digest:
             continue
         left, right = (spelling(plan).splitlines() if plan else [] for plan in (old, new))
-        if lines := tuple(difflib.unified_diff(left, right, lineterm=""))[2:]:
+        # Not where it stands: the same change stands deeper in a host with more sessions.
+        lines = tuple("@@" if line[:2] == "@@" else line for line in difflib.unified_diff(left, right, lineterm=""))[2:]
+        if lines:
             found.setdefault(lines, []).append(host)
     return [Difference(tuple(hosts), lines) for lines, hosts in found.items()]

@@ -18,7 +18,7 @@ def quiet(_step):
     """Progress that nobody watches."""
 
 
-ROUTER = ("fleet/hosts/edge1.lhr1/router_id", "10.9.9.9")
-"""A change of one host's plan."""
-NEIGHBOR = ("routing/neighbors/ams1-v4/asn", 64777)
-"""A change of another host's."""
+LHR1 = ("routing/neighbors/lhr1-v4/import", {"local_pref": 50})
+"""A change of one host's plan, to which no rule objects."""
+AMS1 = ("routing/neighbors/ams1-v4/import", {"local_pref": 60})
+"""The same for another host."""

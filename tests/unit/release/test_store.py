@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from drafts import NEIGHBOR, ROUTER, draft
+from drafts import AMS1, LHR1, draft
 from sqlalchemy import create_engine, text
 
 from tidegate.host.plan import canonical
@@ -83,13 +83,13 @@ def test_the_same_content_is_the_same_release_and_the_first_one_stays_as_it_was(
 
 def test_equal_plans_are_stored_once(store, url):
     added(store)
-    added(store, ROUTER)
+    added(store, LHR1)
     assert count(url, "plan") == 5
     assert count(url, "release_plan") == 8
 
 
 def test_releases_are_listed_newest_first_whatever_the_clock_says(store, url):
-    first, second, third = added(store), added(store, ROUTER), added(store, NEIGHBOR)
+    first, second, third = added(store), added(store, LHR1), added(store, AMS1)
     alter(url, "UPDATE release SET created_at = '2001-01-01 00:00:00' WHERE id = :id", id=third.id)
     assert [release.id for release in store.releases()] == [third.id, second.id, first.id]
     assert [release.id for release in store.releases(2)] == [third.id, second.id]
@@ -103,7 +103,7 @@ def test_a_release_is_found_by_how_its_id_begins(store):
 
 
 def test_a_beginning_that_several_have_names_them(store, url):
-    releases = [added(store), added(store, ROUTER)]
+    releases = [added(store), added(store, LHR1)]
     for position, release in enumerate(releases):
         alter(url, "UPDATE release SET id = :new WHERE id = :old", new=f"abc{position}{release.id[4:]}", old=release.id)
     with pytest.raises(NoSuchRelease, match=r"More than one release begins with 'abc': abc1.*, abc0"):
@@ -145,9 +145,9 @@ def test_the_look_up_reads_no_table_from_end_to_end(tmp_path):
 
 
 def test_each_release_has_its_own_plan_for_a_host(store):
-    first, second = added(store), added(store, ROUTER)
-    assert store.plan(first.id, "edge1.lhr1").bird["router_id"] == "10.0.0.1"
-    assert store.plan(second.id, "edge1.lhr1").bird["router_id"] == "10.9.9.9"
+    first, second = added(store), added(store, LHR1)
+    preferences = [store.plan(id_, "edge1.lhr1").bird["neighbors"][0]["import_"] for id_ in (first.id, second.id)]
+    assert [preference["local_pref"] for preference in preferences] == [None, 50]
 
 
 @pytest.mark.parametrize("host", ["stranger", "", "edge1.lhr1'--", "edge1.*", "é"])
@@ -174,7 +174,7 @@ def test_plans_at_hand_are_not_read_again(store):
 def test_waivers_are_kept_with_what_was_found(store):
     waiver = Waiver("min-pops", "iad1 is rebuilt", ({"rule": "min-pops", "reason": "web is in one PoP"},))
     first = added(store)
-    release = added(store, ROUTER, against=first, waivers=[waiver])
+    release = added(store, LHR1, against=first, waivers=[waiver])
     assert release.waivers == (waiver,)
     assert release.against == first.id
     assert store.find(release.id) == release
@@ -183,7 +183,7 @@ def test_waivers_are_kept_with_what_was_found(store):
 def test_a_release_that_was_compared_with_another_newest_is_not_stored(store):
     added(store)
     with pytest.raises(Overtaken):
-        store.add(draft(ROUTER), who="bob", newest=None)
+        store.add(draft(LHR1), who="bob", newest=None)
     assert len(store.releases()) == 1
 
 
@@ -325,7 +325,7 @@ def test_a_copy_made_while_it_is_used_is_a_whole_store(tmp_path):
         with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
             connection.execute(f"VACUUM INTO '{tmp_path}/backup.db'")
         writer.rollback()
-    added(store, ROUTER)
+    added(store, LHR1)
     store.close()
     for file in tmp_path.glob("store.db*"):
         file.unlink()
@@ -333,7 +333,7 @@ def test_a_copy_made_while_it_is_used_is_a_whole_store(tmp_path):
     restored = Store(parse(f"{tmp_path}/store.db"))
     assert [found.id for found in restored.releases()] == [release.id]
     assert restored.plan(release.id, "edge1.lhr1")
-    assert added(restored, ROUTER).number == 2
+    assert added(restored, LHR1).number == 2
 
 
 def test_a_dump_of_postgresql_is_a_whole_store(server, tmp_path):
@@ -347,7 +347,7 @@ def test_a_dump_of_postgresql_is_a_whole_store(server, tmp_path):
     restored = Store(parse(server.url("restored")))
     assert restored.releases() == [release]
     assert restored.plan(release.id, "edge1.lhr1")
-    assert added(restored, ROUTER).number == 2
+    assert added(restored, LHR1).number == 2
 
 
 class TestLocation:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_pton
@@ -31,6 +32,9 @@ def span(prefix: str) -> Span:
         first = int.from_bytes(inet_pton(AF_INET6 if bits == 128 else AF_INET, address), "big")
     except OSError:
         raise ValueError(f"{prefix!r} is no prefix") from None
+    # int() would take spaces, signs and other scripts' digits.
+    if slash and not (length.isascii() and length.isdigit()):
+        raise ValueError(f"{prefix!r} is no prefix")
     if slash and not 0 <= int(length) <= bits:
         raise ValueError(f"{prefix!r} is no prefix")
     rest = (1 << bits - int(length if slash else bits)) - 1
@@ -38,14 +42,24 @@ def span(prefix: str) -> Span:
 
 
 def merged(prefixes: Iterable[str], family: int) -> list[Span]:
-    """What prefixes of one family (4 or 6) cover together: spans in order that do not touch."""
+    """What prefixes of one family (4 or 6) cover together: spans in order that do not touch.
+
+    What is no prefix covers nothing; the rule ``artefact-size`` reports it.
+    """
     found: list[Span] = []
-    for first, last in sorted(span(prefix) for prefix in prefixes if (6 if ":" in prefix else 4) == family):
+    for first, last in sorted(_spans(prefixes, family)):
         if found and first <= found[-1][1] + 1:
             found[-1] = (found[-1][0], max(found[-1][1], last))
         else:
             found.append((first, last))
     return found
+
+
+def _spans(prefixes: Iterable[str], family: int) -> Iterator[Span]:
+    for prefix in prefixes:
+        if (6 if ":" in prefix else 4) == family:
+            with suppress(ValueError):
+                yield span(prefix)
 
 
 def within(inner: Span, spans: list[Span]) -> bool:

@@ -25,18 +25,23 @@ def judge(policy: Policy, plans: Mapping[str, Plan], previous: Mapping[str, Plan
     Args:
         policy: What the plans were compiled from.
         plans: Host → its plan, the whole fleet.
-        previous: Host → the plan it has now; ``None`` for the first release: rules about change then have nothing to say.
+        previous: Host → the plan it has now; ``None`` for the first release, of which rules about change
+            have nothing to say.
 
     Returns:
         A finding for everything that a rule objects to; none if the release is good.
     """
     case = Case(policy, plans, previous)
-    return [
-        Finding(rule.name, objection.reason, list(objection.where))
-        for rule in RULES.values()
-        if previous is not None or not rule.compares
-        for objection in rule.objections(case)
-    ]
+    asked = [rule for rule in RULES.values() if previous is not None or not rule.compares]
+    return [finding for rule in asked for finding in _findings(rule, case)]
+
+
+def _findings(rule: Rule, case: Case) -> list[Finding]:
+    """What one rule objects to. Plans it cannot read are an objection too: not judged is not good."""
+    try:
+        return [Finding(rule.name, reason, list(where)) for reason, where in rule.objections(case)]
+    except (LookupError, TypeError, ValueError) as error:
+        return [Finding(rule.name, f"this could not be judged: {type(error).__name__}: {error}", [])]
 
 
 __all__ = ["NAMES", "RULES", "Finding", "Rule", "judge"]

@@ -36,14 +36,14 @@ RULES = (
     Rule(
         "withdrawal-budget",
         "One release withdraws no more than a tenth of what is announced.",
-        "Cloudflare 2026-02-20: an empty value meant all, and a task withdrew 1,100 prefixes of customers.",
+        "Cloudflare 2026-02-20: a missing value meant all, and prefixes were withdrawn too many and too fast.",
         True,
         withdrawal_budget,
     ),
     Rule(
         "announcement-budget",
         "One release adds no more than half of what is announced.",
-        "Cloudflare 2026-01-22: a change meant to announce less announced far more.",
+        "Cloudflare 2026-01-22: a change that was to announce less announced more.",
         True,
         announcement_budget,
     ),

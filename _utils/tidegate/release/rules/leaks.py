@@ -81,14 +81,15 @@ def _false_roles(section: BirdSection) -> Iterator[str]:
     """Roles that the AS numbers belie: what such a neighbor sends is marked as learned from somebody else."""
     for neighbor in section["neighbors"]:
         if (neighbor["role"] == "ibgp") != (neighbor["asn"] == section["asn"]):
-            yield f"{neighbor['name']} has the role {neighbor['role']} and AS {neighbor['asn']}; ours is {section['asn']}"
+            claim = f"{neighbor['name']} has the role {neighbor['role']} and AS {neighbor['asn']}"
+            yield f"{claim}; ours is {section['asn']}"
 
 
 RULES = (
     Rule(
         "no-leak",
         "No route learned from a provider or peer is passed on to a provider or peer.",
-        "Cloudflare 2026-01-22: routes learned from peers and providers were announced to others for 25 minutes in Miami.",
+        "Cloudflare 2026-01-22: routes learned from peers and providers were announced to other peers and providers.",
         False,
         no_leak,
     ),

@@ -24,7 +24,9 @@ def min_pops(case: Case) -> Iterator[Objection]:
         for prefix in sorted(service.prefixes):
             pops = here.get(prefix, set())
             if len(pops) < service.min_pops:
-                reason = f"{prefix} of service '{name}' is announced from {len(pops)} of at least {service.min_pops} PoPs"
+                reason = (
+                    f"{prefix} of service '{name}' is announced from {len(pops)} of at least {service.min_pops} PoPs"
+                )
                 yield Objection(reason, sorted(pops))
 
 
@@ -43,7 +45,9 @@ def service_shrink(case: Case) -> Iterator[Objection]:
         elif len(after) < least <= len(before):
             yield Objection(f"service '{name}' goes from {len(before)} PoPs to {len(after)}, below {least}", lost)
         elif len(lost) > budgets.most(budgets.SHRUNK, len(before), 1):
-            reason = f"service '{name}' loses {len(lost)} of {len(before)} PoPs; {budgets.SHRUNK:.0%} are allowed at once"
+            reason = (
+                f"service '{name}' loses {len(lost)} of {len(before)} PoPs; {budgets.SHRUNK:.0%} are allowed at once"
+            )
             yield Objection(reason, lost)
 
 
@@ -78,7 +82,7 @@ RULES = (
     Rule(
         "min-pops",
         "A service stays announced from as many PoPs as it needs, counted on the effective announcements.",
-        "Cloudflare 2025-07-14: a service's topology was reduced to one location that was offline; 62 minutes of 1.1.1.1.",
+        "Cloudflare 2025-07-14: 1.1.1.1 was reduced to one location, which was offline; gone for 62 minutes.",
         False,
         min_pops,
     ),

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from tidegate.bird.section import BirdSection, Neighbor
 from tidegate.bpf.section import Matcher, PortRange
 from tidegate.release.delta.reach import held
 from tidegate.release.delta.space import Span, merged, span, within
 from tidegate.release.rules.rule import Case, Objection, Rule
+from tidegate.tc.section import ShapedInterface
 from tidegate.xdp.section import Rule as FilterRule
 
 WIDEST = {4: 8, 6: 16}
-"""The shortest prefix a service may announce: IANA has never given more than a /8 or a /16 to anyone."""
+"""The shortest prefix that a service can hold; what is wider is taken for a slip, the default route above all."""
 
 End = Literal["source", "destination"]
 ENDS: tuple[End, ...] = ("source", "destination")
-
-
-class Told(NamedTuple):
-    """What is wrong with a term; the hosts that have it are gathered under it."""
-
-    reason: str
 
 
 def no_hidden_accept(case: Case) -> Iterator[Objection]:
@@ -46,11 +41,13 @@ def scoped_terms(case: Case) -> Iterator[Objection]:
     found: dict[str, list[str]] = defaultdict(list)
     known: dict[int, list[str]] = {}
     for host, plan in case.plans.items():
-        rules: list[FilterRule] = plan.document["xdp"]["rules"]
-        if id(rules) not in known:
-            known[id(rules)] = list(_unscoped_rules(rules))
+        rules, trees = plan.document["xdp"]["rules"], plan.document["tc"]["interfaces"]
+        for part, unscoped in ((rules, _unscoped_rules), (trees, _unscoped_classes)):
+            if id(part) not in known:
+                known[id(part)] = list(unscoped(part))
         section: BirdSection | None = plan.document["bird"]
-        for reason in (*known[id(rules)], *(_unscoped_exports(section) if section else ())):
+        exports = _unscoped_exports(section) if section else ()
+        for reason in (*known[id(rules)], *known[id(trees)], *exports):
             found[reason].append(host)
     yield from _objections(found)
 
@@ -143,24 +140,43 @@ def _unscoped_exports(section: BirdSection) -> Iterator[str]:
                 yield f"{term} names no prefix"
             for prefix in export["prefixes"]:
                 if _length(prefix) < WIDEST[_family(prefix)]:
-                    yield f"{term} has {prefix}: wider than any network's own space"
+                    yield f"{term} has {prefix}, wider than a /{WIDEST[_family(prefix)]}"
 
 
 def _unscoped_rules(rules: list[FilterRule]) -> Iterator[str]:
-    for rule in rules:
+    for position, rule in enumerate(rules):
         name = rule["name"]
         if not rule["devices"]:
             yield f"rule '{name}' stands on no interface"
-        for key, value in _conditions(rule):
-            if value == []:
-                yield f"rule '{name}' has an empty {key}: it matches nothing"
-        if _matches_everything(rule):
+        for key in _empty(rule):
+            yield f"rule '{name}' has an empty {key}: it matches nothing"
+        # An allow at the very end says what holds anyway; any other hides what follows.
+        harmless = rule["action"] == "allow" and position == len(rules) - 1
+        if _matches_everything(rule) and not harmless:
             yield f"rule '{name}' {rule['action']}s everything: it has no condition"
 
 
-def _conditions(matcher: Matcher) -> list[tuple[str, object]]:
-    keys = ("source", "destination", "source_port", "destination_port", "dscp")
-    return [(key, matcher[key]) for key in keys]
+def _unscoped_classes(trees: list[ShapedInterface]) -> Iterator[str]:
+    for tree in trees:
+        for class_ in tree["classes"]:
+            name = f"class '{class_['name']}' of '{tree['name']}'"
+            for matcher in class_["match"]:
+                for key in _empty(matcher):
+                    yield f"{name} has an empty {key}: it matches nothing"
+                if _matches_everything(matcher):
+                    yield f"{name} takes everything: an entry has no condition"
+
+
+def _empty(matcher: Matcher) -> list[str]:
+    """The conditions that no packet can fulfil."""
+    conditions = {
+        "source": matcher["source"],
+        "destination": matcher["destination"],
+        "source_port": matcher["source_port"],
+        "destination_port": matcher["destination_port"],
+        "dscp": matcher["dscp"],
+    }
+    return [key for key, value in conditions.items() if value == []]
 
 
 def _matches_everything(matcher: Matcher) -> bool:
@@ -196,14 +212,14 @@ RULES = (
     Rule(
         "no-hidden-accept",
         "No reject stands before an accept that it hides, and every announcement written is an announcement made.",
-        "Cloudflare 2022-06-21: reordered terms put a reject before those that announce site-local prefixes; 19 sites lost.",
+        "Cloudflare 2022-06-21: reordered terms hid those that announced site-local prefixes; 19 sites were lost.",
         False,
         no_hidden_accept,
     ),
     Rule(
         "scoped-terms",
         "A term that names no prefix, matches everything or matches nothing is an error.",
-        "Cloudflare 2026-01-22: a term left without its prefix list matched every internal route and leaked them.",
+        "Cloudflare 2026-01-22: a term that lost its prefix list matched far more routes than meant, and leaked them.",
         False,
         scoped_terms,
     ),

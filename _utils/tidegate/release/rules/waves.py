@@ -19,14 +19,16 @@ def class_in_canary(case: Case) -> Iterator[Objection]:
     name = f"the first wave, '{waves[0].name}'," if waves else "a rollout without waves"
     for class_, members in sorted(hosts.items()):
         if first.isdisjoint(members):
-            yield Objection(f"{name} has no host of class '{class_}', of which there are {len(members)}", sorted(members))
+            yield Objection(
+                f"{name} has no host of class '{class_}', of which there are {len(members)}", sorted(members)
+            )
 
 
 RULES = (
     Rule(
         "class-in-canary",
         "The first wave of a rollout has a host of every class, so that no class is met first in a later one.",
-        "Cloudflare 2022-06-21: the change reached its first site of the new architecture after hours of steps without one.",
+        "Cloudflare 2022-06-21: the steps of a rollout met the new architecture late, and then all at once.",
         False,
         class_in_canary,
     ),
