@@ -43,7 +43,7 @@ def staged(name, timeout=180):
 
 def restored_at_boot(name):
     """
-    A boot restores the confirmed generation before BIRD starts: our unit is installed and enabled, and BIRD's too if the
+    A boot restores the confirmed generation before BIRD starts: our unit is installed and enabled, and BIRD's if the
     plan speaks of BIRD. This must stand before anything is confirmed.
 
     .. code-block:: yaml

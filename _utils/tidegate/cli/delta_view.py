@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from tidegate.cli import delta_words as words
+from tidegate.cli.tc_view import rate
 from tidegate.release.delta import Delta
 from tidegate.release.delta.changes import (
     Adjustment,
@@ -34,7 +34,6 @@ OTHERWISE = ("~", "cyan")
 
 Row = tuple[str, str, str, str]
 """Verb, what, how, where."""
-Change = TypeVar("Change")
 
 
 def view(delta: Delta) -> RenderableType:
@@ -45,11 +44,18 @@ def view(delta: Delta) -> RenderableType:
         ("Services", [_service(one) for one in delta.services]),
         ("Announcements", [_announcement(one) for one in delta.announcements]),
         ("Sessions", [_session(one) for one in delta.sessions]),
-        ("Filter", [_rule(one) for one in delta.rules]),
-        ("Shaping", [_class(one) for one in delta.classes]),
+        ("Filter", [_rule(one) for one in delta.rules if not _with_its_host(delta, one)]),
+        ("Shaping", [_class(one) for one in delta.classes if not _with_its_host(delta, one)]),
         ("Hosts", [_adjustment(one) for one in delta.adjustments]),
     ]
     return Group(*_head(delta), *(part for title, rows in parts if rows for part in _part(title, rows)))
+
+
+def _with_its_host(delta: Delta, change: RuleChange | ClassChange) -> bool:
+    """Whether a rule or class is new or gone only because its hosts are: to a reviewer of other changes it is noise."""
+    hosts = delta.hosts
+    whose = {"added": hosts.comes, "removed": hosts.goes}.get(change.verb)
+    return whose is not None and bool(hosts.changed.places) and set(change.where.hosts) <= set(whose.hosts)
 
 
 def _head(delta: Delta) -> Iterator[RenderableType]:
@@ -111,7 +117,7 @@ def _session(change: SessionChange) -> Row:
 def _rule(change: RuleChange) -> Row:
     where = words.place(change.where)
     if change.verb == "reordered":
-        return change.verb, " → ".join(words.several(order, 6) for order in (change.edits[0].after,)), "", where
+        return change.verb, words.several(change.edits[0].after, 6), "", where
     if change.verb == "changed":
         grown = change.before != change.after
         covers = f"; covers {words.space(change.before)} → {words.space(change.after)}" if grown else ""
@@ -128,7 +134,7 @@ def _class(change: ClassChange) -> Row:
     if change.verb != "changed":
         values = {edit.field: edit.before if change.verb == "removed" else edit.after for edit in change.edits}
         keys = ("rate", "guarantee", "ceiling")
-        rates = [f"{key} {words.rate(values[key])}" for key in keys if values.get(key) is not None]
+        rates = [f"{key} {rate(values[key])}" for key in keys if values.get(key) is not None]
         shown = ", ".join(rates)
     return change.verb, what, shown, words.place(change.where)
 

@@ -40,7 +40,8 @@ def place(where: Where) -> str:
     among = f" with {labels}" if labels else ""
     if len(hosts) == where.of:
         return f"all {count(where.of, 'host')}{among}"
-    pops = f" in {several(where.pops)}" if "pop" not in dict(where.labels) else ""
+    pops = several(where.pops) if len(where.pops) <= MOST_NAMED else count(len(where.pops), "PoP")
+    pops = f" in {pops}" if "pop" not in dict(where.labels) else ""
     return f"{len(hosts):,} of {count(where.of, 'host')}{among}{pops}"
 
 
