@@ -62,7 +62,7 @@ def _session(policy: Policy, name: str) -> Neighbor:
         "description": neighbor.description or name,
         "address": neighbor.address,
         "local": "",
-        "device": "",
+        "device": None,
         "family": _family(neighbor.address),
         "asn": neighbor.asn,
         "role": neighbor.role,

@@ -19,7 +19,7 @@ class PlannedSession:
     family: str
     address: str
     local: str
-    device: str
+    device: str | None
     asn: int
     role: str
     accept: str

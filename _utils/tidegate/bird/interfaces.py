@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 
 from tidegate.bird.desired import Desired
+from tidegate.host import device
 
 
 def problems(planned: Desired) -> list[str]:
@@ -14,7 +14,7 @@ def problems(planned: Desired) -> list[str]:
     addresses = _addresses()
     found = []
     for session in planned.sessions:
-        if not _is_there(session.device):
+        if session.device is not None and device.index(session.device) is None:
             found.append(f"neighbor {session.name}: this host has no interface {session.device}")
         elif session.local not in addresses:
             found.append(f"neighbor {session.name}: {session.local} is not an address of this host")
@@ -25,11 +25,3 @@ def _addresses() -> set[str]:
     done = subprocess.run(["ip", "-json", "address", "show"], capture_output=True, text=True, timeout=30, check=False)
     links = json.loads(done.stdout or "[]")
     return {entry["local"] for link in links for entry in link.get("addr_info", []) if "local" in entry}
-
-
-def _is_there(device: str) -> bool:
-    try:
-        socket.if_nametoindex(device)
-    except OSError:
-        return False
-    return True

@@ -41,14 +41,17 @@ class Export(TypedDict):
 
 
 class Neighbor(TypedDict):
-    """One BGP session. ``protocol`` is its name in BIRD, unique on the host."""
+    """One BGP session. ``protocol`` is its name in BIRD, unique on the host.
+
+    ``device`` is the interface that the neighbor is on; ``None`` is one of our own routers that is further away.
+    """
 
     name: str
     protocol: str
     description: str
     address: str
     local: str
-    device: str
+    device: str | None
     family: Family
     asn: int
     role: Role

@@ -39,6 +39,7 @@ from tidegate.cli.steps import steps
 from tidegate.host.errors import TidegateError
 from tidegate.host.plan import Plan
 from tidegate.policy.errors import suggest
+from tidegate.release.release import SHORT
 
 if TYPE_CHECKING:
     from tidegate.release.creation import Proposal
@@ -69,8 +70,8 @@ def create(
 ) -> None:
     """Compile the policy, hold it against the rules, and store the result as a release.
 
-    Ends with 0 if there is a release now, with 1 and every finding if a rule that nobody waived is broken. A policy
-    that has not changed is the same release. No host is touched.
+    Ends with 0 if there is a release now, and with 1 and every finding if rules are broken that nobody waived.
+    A policy that has not changed is the same release. No host is touched.
 
     [bold]tidegate release create --note "second transit in lhr1"[/bold]
 
@@ -258,7 +259,7 @@ def _plan(store: Store, release: Release, host: str) -> Plan:
 
 def _tell(proposal: Proposal, release: Release | None, new: bool, reasons: Mapping[str, str]) -> None:
     console = _console()
-    short, hosts = proposal.draft.id[:12], f"{len(proposal.draft.plans)} hosts"
+    short, hosts = proposal.draft.id[:SHORT], f"{len(proposal.draft.plans)} hosts"
     if proposal.known:
         when = f"{proposal.known.created_at:%Y-%m-%d %H:%M} UTC by {proposal.known.who}"
         console.print(f"Nothing has changed: this is release [bold]{short}[/bold], created {when}.")
@@ -266,6 +267,8 @@ def _tell(proposal: Proposal, release: Release | None, new: bool, reasons: Mappi
         console.print(f"[green]Release [bold]{short}[/bold] created[/green], {hosts}.")
     else:
         console.print(f"It would be release [bold]{short}[/bold], {hosts}. Nothing was stored.")
+    if proposal.against and new:
+        console.print(f"What it changes: [bold]tidegate release delta {proposal.against.short} {short}[/bold]")
     needed = {waiver.rule for waiver in proposal.waivers}
     for rule in sorted(reasons):
         if rule in needed:
@@ -294,7 +297,11 @@ def _who() -> str:
 
 
 def _bird_text(plan: Plan, version: tuple[int, int, int], templates: Path) -> str:
-    return bird_conf.text(plan.bird, version, templates) if plan.bird else ""
+    if plan.bird is None:
+        return ""
+    # The marker differs whenever anything does, and between hosts.
+    lines = bird_conf.text(plan.bird, version, templates).splitlines()
+    return "\n".join(line for line in lines if "define TIDEGATE_MARKER" not in line)
 
 
 def _print(what: Any, as_json: bool) -> None:

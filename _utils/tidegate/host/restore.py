@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 import time
 
-from tidegate.host import durable, generation, record, status, transaction
+from tidegate.host import device, durable, generation, record, status, transaction
 from tidegate.host.errors import TidegateError
 
 _DEVICES_WAIT = 30.0
@@ -62,18 +61,10 @@ def _await_devices(confirmed: generation.Generation) -> None:
     """Wait for the interfaces a generation needs: drivers and cables may be later than this unit."""
     end = time.monotonic() + _DEVICES_WAIT
     needed = _devices(confirmed)
-    while time.monotonic() < end and not all(_is_there(name) for name in needed):
+    while time.monotonic() < end and not all(device.index(name) is not None for name in needed):
         time.sleep(0.1)
 
 
 def _devices(confirmed: generation.Generation) -> set[str]:
     sections = [durable.read_json(confirmed.directory / name) or {} for name in ("xdp.json", "tc.json")]
     return {each["device"] for section in sections for each in section.get("interfaces", [])}
-
-
-def _is_there(device: str) -> bool:
-    try:
-        socket.if_nametoindex(device)
-    except OSError:
-        return False
-    return True

@@ -146,10 +146,11 @@ class Index:
     def _named(self, target: str) -> tuple[str, ...]:
         return self.targets.get(target, ())
 
-    def connection(self, host: str, neighbor: str) -> tuple[str, str] | None:
+    def connection(self, host: str, neighbor: str) -> tuple[str, str | None] | None:
         """The host's own address and device towards a neighbor, or ``None`` if they have no network in common.
 
-        Our own routers (``ibgp``) may be further away: the first address of the family, by interface name, then serves.
+        Our own routers (``ibgp``) may be further away: then the first address of the family, by interface name, serves,
+        and there is no device, for packets may come and go by any.
         """
         assert self._policy.routing is not None
         peer = self._policy.routing.neighbors[neighbor]
@@ -162,7 +163,7 @@ class Index:
             for _, interface in interfaces:
                 for own in interface.addresses:
                     if family(own) == family(peer.address):
-                        return bare(own), interface.device
+                        return bare(own), None
         return None
 
     def neighbor_addresses(self, host: str) -> list[str]:

@@ -40,6 +40,7 @@ class Comparison:
         return {"before": self.before.id, "after": self.after.id, **self.delta.as_dict()}
 
 
+@paused()
 def compared(store: Store, before: Release, after: Release, host: str | None = None) -> Comparison:
     """Read two releases.
 

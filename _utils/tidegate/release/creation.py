@@ -79,6 +79,7 @@ class Broken(Refused):
         self.findings = findings
 
 
+@paused()
 def create(store: Store, request: Request, progress: Progress) -> tuple[Proposal, Release, bool]:
     """Compile, judge and store.
 
@@ -113,6 +114,7 @@ def create(store: Store, request: Request, progress: Progress) -> tuple[Proposal
         return proposal, release, new
 
 
+@paused()
 def compile_release(request: Request, progress: Progress) -> Draft:
     """The draft of a request.
 
@@ -125,10 +127,10 @@ def compile_release(request: Request, progress: Progress) -> Draft:
         if not because.strip():
             raise Refused(f"The waiver of {rule} gives no reason.")
     progress(f"compiling {len(request.policy.fleet.hosts)} hosts")
-    with paused():
-        return Draft(canonical(request.document), compile_fleet(request.policy))
+    return Draft(canonical(request.document), compile_fleet(request.policy))
 
 
+@paused()
 def propose(store: Store | None, request: Request, draft: Draft, progress: Progress) -> Proposal:
     """Judge a draft, without storing anything.
 
@@ -147,9 +149,8 @@ def propose(store: Store | None, request: Request, draft: Draft, progress: Progr
         return Proposal(draft, known, newest, None, [], [])
     against = store.find(request.against) if store and request.against else newest
     progress(f"comparing with {against.short}" if against else "holding it against the rules")
-    with paused():
-        before = store.plans(against, draft.plans) if store and against else None
-        findings = judge(request.policy, draft.plans, before)
+    before = store.plans(against, draft.plans) if store and against else None
+    findings = judge(request.policy, draft.plans, before)
     return Proposal(draft, None, newest, against, findings, _waivers(findings, request.waive))
 
 

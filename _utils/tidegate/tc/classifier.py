@@ -22,6 +22,7 @@ from tidegate.bpf import libbpf, pins
 from tidegate.bpf.loader import MAPS_VERSION, load, pinned_maps
 from tidegate.bpf.matcher import Entry, Tables, tables
 from tidegate.bpf.slots import Slots
+from tidegate.host.device import index as device_index
 from tidegate.host.errors import Failed
 from tidegate.host.paths import paths
 from tidegate.tc import clsact
@@ -54,7 +55,7 @@ def install(tree: Tree, binary: Path) -> None:
 def uninstall(device: str) -> None:
     """Take the classifier away, and the clsact qdisc with it if it is ours and nobody else uses it."""
     home = _home(device)
-    if _index(device) is not None:
+    if device_index(device) is not None:
         clsact.detach(socket.if_nametoindex(device))
         if _noted(home).is_dir() and clsact.exists(device):
             clsact.delete_if_empty(device)
@@ -63,7 +64,7 @@ def uninstall(device: str) -> None:
 
 def flaw(tree: Tree, binary: Path) -> str | None:
     """Why the classifier is not as the tree says, in words, or ``None`` if it is."""
-    index = _index(tree.device)
+    index = device_index(tree.device)
     if index is None:
         return "there is no such interface"
     if clsact.attached(index) is None:
@@ -112,7 +113,7 @@ def _forget_all_but(pin: Path) -> None:
 
 def _runs(device: str, binary: Path) -> bool:
     """Whether the program attached to the device is the one pinned for this very object."""
-    index, pin = _index(device), _place(device) / _program(binary)
+    index, pin = device_index(device), _place(device) / _program(binary)
     if index is None or not pin.exists():
         return False
     descriptor = libbpf.pinned(pin)
@@ -144,10 +145,3 @@ def _place(device: str) -> Path:
 
 def _noted(home: Path) -> Path:
     return home / "clsact"
-
-
-def _index(device: str) -> int | None:
-    try:
-        return socket.if_nametoindex(device)
-    except OSError:
-        return None

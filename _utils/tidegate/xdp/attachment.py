@@ -19,6 +19,7 @@ from pathlib import Path
 from tidegate.bpf import libbpf, pins
 from tidegate.bpf.libbpf import BpfError
 from tidegate.bpf.loader import MAPS_VERSION, load
+from tidegate.host.device import index as device_index
 from tidegate.host.errors import Failed
 from tidegate.host.paths import paths
 from tidegate.xdp import device as devices
@@ -151,7 +152,7 @@ def attach(device: str, mode: str, program: int) -> None:
     Raises:
         Failed: No such interface; the driver or somebody else's program refuses.
     """
-    ifindex = devices.index(device)
+    ifindex = device_index(device)
     if ifindex is None:
         raise Failed(f"interface {device} is not on this host")
     current = attachments().get(device)

@@ -18,14 +18,6 @@ ONE_PAGE_MTU = 3498
 _SIOCGIFMTU = 0x8921
 
 
-def index(device: str) -> int | None:
-    """The interface's index, ``None`` if there is no such interface here."""
-    try:
-        return socket.if_nametoindex(device)
-    except OSError:
-        return None
-
-
 def addresses() -> dict[str, list[str]]:
     """Addresses with their prefix lengths by device, as ``ip address`` has them."""
     done = subprocess.run(["ip", "-json", "address", "show"], capture_output=True, text=True, check=False)

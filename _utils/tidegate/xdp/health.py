@@ -8,9 +8,9 @@ from typing import Any
 from tidegate.bpf.loader import pinned_maps
 from tidegate.bpf.slots import Slots
 from tidegate.host.check import Check
+from tidegate.host.device import index as device_index
 from tidegate.host.errors import Refused, TidegateError
 from tidegate.xdp import attachment, counters
-from tidegate.xdp import device as devices
 from tidegate.xdp.attachment import Attachment
 from tidegate.xdp.desired import OBJECT, Desired, read
 from tidegate.xdp.section import FilteredInterface
@@ -53,7 +53,7 @@ def _interface(interface: FilteredInterface, attached: Attachment | None, progra
     name = f"xdp.{device}.attached"
     if attached is None:
         return Check(name, "bad", f"no program of ours is attached to {device}")
-    if attached.ifindex == 0 or attached.ifindex != devices.index(device):
+    if attached.ifindex == 0 or attached.ifindex != device_index(device):
         return Check(name, "bad", f"{device} was made anew since the program was attached to it")
     if attached.program != program:
         return Check(

@@ -14,6 +14,7 @@ from pathlib import Path
 from tidegate.bpf import pins
 from tidegate.bpf.loader import load, pinned_maps
 from tidegate.bpf.slots import Slots
+from tidegate.host.device import index as device_index
 from tidegate.host.errors import Failed, Refused, TidegateError
 from tidegate.host.paths import paths
 from tidegate.xdp import attachment, counters, management, policy
@@ -43,7 +44,7 @@ def _interface_problems(desired: Desired) -> list[str]:
         found.append(f"no BPF file system is mounted on {paths().bpffs.parent}, and this process may not mount one")
     for interface in desired["interfaces"]:
         device, mode = interface["device"], interface["mode"]
-        ifindex = devices.index(device)
+        ifindex = device_index(device)
         if ifindex is None:
             found.append(f"interface {device} ({interface['name']}) is not on this host")
         elif other := attachment.foreign(device, ifindex):
@@ -73,7 +74,7 @@ def diff(generation: Path) -> list[str]:
     for interface in desired["interfaces"]:
         device, mode = interface["device"], interface["mode"]
         current = attached.get(device)
-        if current is None or current.ifindex != devices.index(device) or current.mode is None:
+        if current is None or current.ifindex != device_index(device) or current.mode is None:
             lines.append(f"+ attach to {device} ({mode})")
         elif current.mode != mode:
             lines.append(f"~ attach to {device}: {current.mode} → {mode}")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tidegate.bpf import libbpf
 from tidegate.bpf.matcher import Entry, Tables, tables
+from tidegate.host.device import index as device_index
 from tidegate.xdp import device as devices
 from tidegate.xdp.desired import Desired, Masters
 from tidegate.xdp.packet import frame
@@ -28,7 +29,7 @@ def compile_tables(desired: Desired, counters: Mapping[str, int], attached: Iter
     A device that is not on this host matches nothing.
     """
     everywhere = {interface["device"] for interface in desired["interfaces"]} | set(attached)
-    index = {device: devices.index(device) for device in everywhere}
+    index = {device: device_index(device) for device in everywhere}
     return tables(
         [
             Entry(
@@ -55,7 +56,7 @@ def preflight(maps: Mapping[str, int], program: int, slot: int, desired: Desired
     """Run flows through the program on a slot that need not be in force: why it must not be, a sentence each."""
     lost: dict[tuple[str | None, str], list[str]] = {}
     for flow in flows:
-        trial = struct.pack("=II", slot, devices.index(flow.packet.device) or 0)
+        trial = struct.pack("=II", slot, device_index(flow.packet.device) or 0)
         libbpf.map_update(maps["trials"], struct.pack("=I", 0), trial)
         result, _ = libbpf.test_run(program, frame(flow.packet))
         if result != XDP_PASS:

@@ -143,6 +143,8 @@ def section():
                 import_={"accept": "all", "max_prefix": None, "local_pref": None},
                 export=[export("web", "2001:db8:100::/48")],
             ),
+            # One of our own routers, beyond other routers: no interface of its own.
+            neighbor("reflector", address="10.0.0.99", local="198.51.100.2", device=None, asn=4200000000, role="ibgp"),
         ],
     }
 

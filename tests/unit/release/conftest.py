@@ -1,6 +1,48 @@
-"""Makes ``fleet`` importable: pytest runs in importlib mode, so test folders are not on the path by themselves."""
+"""Stores to test with: every test that asks for one runs on SQLite and on PostgreSQL.
 
+Makes ``drafts``, ``fleet``, ``postgres`` and ``example`` importable too: pytest runs in importlib mode, so test
+folders are not on the path by themselves.
+"""
+
+import itertools
 import sys
+from contextlib import closing
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+import pytest
+
+from tidegate.release.location import parse
+from tidegate.release.store import Store
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "policy")]
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A PostgreSQL server for all tests, each with a database of its own."""
+    import postgres
+
+    if reason := postgres.missing():
+        pytest.skip(reason)
+    with postgres.running() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """Where a store may be made: an empty database, or for SQLite a path in a folder that is not there yet."""
+    if request.param == "sqlite":
+        return str(tmp_path / "state" / "store.db")
+    server = request.getfixturevalue("server")
+    database = f"store{next(NUMBERS)}"
+    server.run("createdb", database)
+    return server.url(database)
+
+
+@pytest.fixture
+def store(url):
+    """An empty store."""
+    with closing(Store(parse(url), create=True)) as opened:
+        yield opened

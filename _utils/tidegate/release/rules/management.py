@@ -50,9 +50,9 @@ def _dropped(case: Case) -> Iterator[Objection]:
 
 
 def _devices(neighbor: Neighbor, filters: XdpSection) -> list[str]:
-    """The filtered devices on which a neighbor's packets arrive: anyone's for our own routers, which may be far."""
+    """The filtered devices on which a neighbor's packets arrive: any of them if the neighbor is further away."""
     filtered = [interface["device"] for interface in filters["interfaces"]]
-    return filtered if neighbor["role"] == "ibgp" else [one for one in filtered if one == neighbor["device"]]
+    return [one for one in filtered if neighbor["device"] in (None, one)]
 
 
 def _verdicts(filters: XdpSection, neighbor: Neighbor, device: str) -> Iterator[tuple[str, str]]:
