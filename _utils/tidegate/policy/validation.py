@@ -1,7 +1,8 @@
 """From data to a policy, with every error of the schema at once, and as much of a policy left as can be looked at.
 
 A policy with a slip in one neighbor still has a fleet, rules and other neighbors worth checking. So what does not fit
-the schema is reported, taken out, and the rest is read again for the checks across sections.
+the schema is reported; unknown keys are mended (read as the key that was meant, or left out), entries that still do not
+fit are taken out, and the rest is read again for the checks across sections.
 """
 
 from __future__ import annotations
@@ -87,12 +88,34 @@ def validate(data: Mapping[str, Any]) -> tuple[Draft | None, list[Problem]]:
     except ValidationError as error:
         details = error.errors(include_url=False)
     problems = _misspelt([_problem(detail, data) for detail in details])
-    remains, incomplete, positions = _without(data, details)
+    mended = _mended(data, problems)
+    try:
+        return Draft(Policy.model_validate(mended), data, frozenset(), {}), problems
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    known = {problem.path for problem in problems}
+    problems += [one for one in (_problem(detail, mended) for detail in details) if one.path not in known]
+    remains, incomplete, positions = _without(mended, details)
     try:
         policy = Policy.model_validate(remains)
     except ValidationError:
         return None, problems
     return Draft(policy, data, incomplete, positions), problems
+
+
+def _mended(data: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """The document with unknown keys read as the missing ones they were meant to be, or left out."""
+    mended = copy.deepcopy(dict(data))
+    for problem in problems:
+        if problem.message.startswith("unknown key"):
+            parent: Any = mended
+            for key in problem.path[:-1]:
+                parent = parent[key]
+            value = parent.pop(problem.path[-1])
+            meant = closest(problem.path[-1], keys_at(problem.path[:-1]))
+            if meant is not None and meant not in parent:
+                parent[meant] = value
+    return mended
 
 
 def _problem(detail: ErrorDetails, data: Mapping[str, Any]) -> Problem:
@@ -186,8 +209,6 @@ def _without(
         collection = next((path for path in COLLECTIONS if location[: len(path)] == path), None)
         if collection is not None and len(location) > len(collection):
             gone.setdefault(collection, set()).add(location[len(collection)])
-        elif detail["type"] == "extra_forbidden":
-            _remove(remains, location)
         elif collection is not None:
             gone.setdefault(collection, set())
             _put(remains, collection, COLLECTIONS[collection]())
@@ -217,13 +238,6 @@ def _take_out(remains: dict[str, Any], path: KeyPath, keys: set[Any]) -> list[in
     left = [position for position in range(len(entries)) if position not in keys]
     parent[path[-1]] = [entries[position] for position in left]
     return left
-
-
-def _remove(remains: dict[str, Any], path: KeyPath) -> None:
-    parent: Any = remains
-    for key in path[:-1]:
-        parent = parent[key]
-    parent.pop(path[-1], None)
 
 
 def _put(remains: dict[str, Any], path: KeyPath, value: Any) -> None:

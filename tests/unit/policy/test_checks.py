@@ -184,3 +184,15 @@ def test_a_policy_without_routing_filtering_and_shaping_is_good():
 def test_a_missing_entry_is_not_blamed_for_what_a_broken_one_would_explain():
     found = errors(("fleet/hosts/edge1.ams1/router_id", "x"))
     assert list(found) == ["traffic.fleet.hosts[edge1.ams1].router_id"]
+
+
+def test_a_misspelt_key_does_not_hide_what_else_is_wrong_with_its_entry():
+    host = {
+        "pop": "lhr9",
+        "role": "edge",
+        "clas": "gen12",
+        "router_id": "10.0.0.77",
+        "interfaces": {"up": {"device": "eth0"}},
+    }
+    found = errors(("fleet/hosts/edge9.lhr1", host))
+    assert set(found) == {"traffic.fleet.hosts[edge9.lhr1].clas", "traffic.fleet.hosts[edge9.lhr1].pop"}
