@@ -195,4 +195,4 @@ def test_a_misspelt_key_does_not_hide_what_else_is_wrong_with_its_entry():
         "interfaces": {"up": {"device": "eth0"}},
     }
     found = errors(("fleet/hosts/edge9.lhr1", host))
-    assert set(found) == {"traffic.fleet.hosts[edge9.lhr1].clas", "traffic.fleet.hosts[edge9.lhr1].pop"}
+    assert {"traffic.fleet.hosts[edge9.lhr1].clas", "traffic.fleet.hosts[edge9.lhr1].pop"} <= set(found)
