@@ -91,7 +91,7 @@ def create(
             proposal = creation.propose(_store_if_any(store), request, draft, step)
             release, new = proposal.known, False
             if proposal.refused:
-                raise creation.Broken(proposal.refused)
+                raise creation.RulesBroken(proposal.refused)
         else:
             proposal, release, new = creation.create(_store(store, create=True), request, step)
     outcome = {

@@ -69,7 +69,7 @@ class Proposal:
         return [finding for finding in self.findings if finding.rule not in waived]
 
 
-class Broken(Refused):
+class RulesBroken(Refused):
     """A release would break rules that nobody waived."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
@@ -87,7 +87,7 @@ def create(store: Store, request: Request, progress: Progress) -> tuple[Proposal
         What was judged, the release, and whether it is new.
 
     Raises:
-        Broken: Rules would be broken that nobody waived.
+        RulesBroken: Rules would be broken that nobody waived.
         Refused: The request itself makes no sense.
         NoSuchRelease: ``against`` names none.
         StoreError: The store cannot be used.
@@ -98,7 +98,7 @@ def create(store: Store, request: Request, progress: Progress) -> tuple[Proposal
         if proposal.known:
             return proposal, proposal.known, False
         if proposal.refused:
-            raise Broken(proposal.refused)
+            raise RulesBroken(proposal.refused)
         progress("storing it")
         try:
             release, new = store.add(

@@ -14,7 +14,7 @@ from tidegate.host.errors import TidegateError
 from tidegate.policy.load import OPTIONS, load
 from tidegate.policy.pillar_source import default_directory
 from tidegate.release.comparison import compared
-from tidegate.release.creation import Broken, Progress, Request
+from tidegate.release.creation import Progress, Request, RulesBroken
 from tidegate.release.creation import create as created
 from tidegate.release.errors import NoSuchRelease
 from tidegate.release.location import location
@@ -36,7 +36,7 @@ def _told(act: Callable[P, Answer]) -> Callable[P, Answer]:
     def answer(*args: P.args, **kwargs: P.kwargs) -> Answer:
         try:
             return act(*args, **kwargs)
-        except Broken as error:
+        except RulesBroken as error:
             return {"retcode": 1, "error": str(error), "findings": [finding.as_dict() for finding in error.findings]}
         except TidegateError as error:
             return {"retcode": 1, "error": str(error)}

@@ -74,3 +74,17 @@ def test_our_own_as_number_restarts_a_session(edge, neighbor):
     before = since(edge)
     live.apply(edge.generation(lambda section: section.update(asn=64501)), 60)
     until(lambda: since(edge) != before, "the session restarts", 5)
+
+
+def test_a_session_under_another_name_is_another_session(edge, neighbor):
+    edge.confirmed(edge.generation())
+    before = neighbor.ask("show protocols edge4").text(1002)
+    live.apply(edge.generation(edited("protocol", "peer_renamed")), 60)
+    until(lambda: neighbor.ask("show protocols edge4").text(1002) != before, "the neighbor sees a restart", 5)
+
+
+def test_a_neighbor_that_is_further_away_now_is_a_restart(edge, neighbor):
+    edge.confirmed(edge.generation())
+    before = since(edge)
+    live.apply(edge.generation(edited("device", None)), 60)
+    until(lambda: since(edge) != before, "the session restarts", 5)

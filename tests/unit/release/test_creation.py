@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from tidegate.host.errors import Refused
 from tidegate.policy.load import examine
 from tidegate.release.comparison import compared
-from tidegate.release.creation import Broken, Request, compile_release, create, propose
+from tidegate.release.creation import Request, RulesBroken, compile_release, create, propose
 from tidegate.release.errors import NoSuchHost, NoSuchRelease
 from tidegate.release.location import parse
 from tidegate.release.store import Store
@@ -76,7 +76,7 @@ def test_the_id_is_the_same_in_every_store_and_whatever_the_order_of_keys(store,
 
 def test_a_release_that_breaks_a_rule_is_refused_with_the_rule_and_the_reason(store):
     created(store, BOTH)
-    with pytest.raises(Broken, match="withdrawal-budget") as refused:
+    with pytest.raises(RulesBroken, match="withdrawal-budget") as refused:
         create(store, request(*SHRUNK), quiet)
     assert "withdrawal-budget" in {finding.rule for finding in refused.value.findings}
     assert len(store.releases()) == 1
@@ -84,12 +84,12 @@ def test_a_release_that_breaks_a_rule_is_refused_with_the_rule_and_the_reason(st
 
 def test_every_finding_must_be_waived(store):
     created(store, BOTH)
-    with pytest.raises(Broken) as refused:
+    with pytest.raises(RulesBroken) as refused:
         create(store, request(*SHRUNK), quiet)
     rules = {finding.rule for finding in refused.value.findings}
     for rule in rules:
         some = dict.fromkeys(rules - {rule}, "wanted")
-        with pytest.raises(Broken) as still:
+        with pytest.raises(RulesBroken) as still:
             create(store, request(*SHRUNK, waive=some), quiet)
         assert {finding.rule for finding in still.value.findings} == {rule}
     release = created(store, *SHRUNK, waive=dict.fromkeys(rules, "wanted"))
@@ -140,7 +140,7 @@ def test_two_creations_at_once_are_compared_with_each_other(url):
     assert third.against == second.id
 
 
-def test_no_secret_is_in_the_store(store, tmp_path):
+def test_a_secret_is_stored_by_its_name_alone(store):
     release = created(store, ("routing/neighbors/lhr1-v4/password", {"secret": "bgp/lhr1"}))
     assert store.plan(release.id, "edge1.lhr1").bird["neighbors"][0]["password"] == {"secret": "bgp/lhr1"}
 
