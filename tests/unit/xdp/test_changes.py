@@ -51,6 +51,12 @@ def test_the_content_of_a_set():
     assert changes(desired(old), desired(new)) == ["~ rule r: drop from 2 prefixes on eth0; +12.0.0.0/8 -11.0.0.0/8"]
 
 
+def test_many_prefixes_are_counted_and_not_listed():
+    old = rule(source=[f"10.{number}.0.0/16" for number in range(9)])
+    new = rule(source=[f"11.{number}.0.0/16" for number in range(9)])
+    assert changes(desired(old), desired(new)) == ["~ rule r: drop from 9 prefixes on eth0; 9 prefixes come, 9 go"]
+
+
 def test_only_the_order():
     a, b, c = (rule(name, protocol=number) for number, name in enumerate("abc"))
     assert changes(desired(a, b, c), desired(c, a, b)) == ["~ order of rules: c, a, b"]
