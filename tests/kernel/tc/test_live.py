@@ -361,6 +361,16 @@ def test_a_missing_tc_is_named(host, generation, monkeypatch, tmp_path):
         assert live.problems(made) == ["tc is not installed: package iproute2"]
 
 
+def test_what_the_kernel_lacks_is_named_and_nothing_is_touched(host, generation, monkeypatch):
+    """This kernel has HTB, so it is asked for what no kernel has: it refuses as one without HTB would."""
+    made = generation(EDGE)
+    before = qdiscs(host)
+    monkeypatch.setattr(live, "_PROBE", [line.replace("htb", "nohtb") for line in live._PROBE])
+    (why,) = live.problems(made)
+    assert why.startswith("the kernel cannot shape: tc qdisc add dev lo root handle 1de: nohtb")
+    assert qdiscs(host) == before
+
+
 def test_a_missing_object_is_named(host, generation):
     made = generation(EDGE)
     (made / classifier.OBJECT).unlink()
