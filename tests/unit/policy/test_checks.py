@@ -196,3 +196,22 @@ def test_a_misspelt_key_does_not_hide_what_else_is_wrong_with_its_entry():
     }
     found = errors(("fleet/hosts/edge9.lhr1", host))
     assert {"traffic.fleet.hosts[edge9.lhr1].clas", "traffic.fleet.hosts[edge9.lhr1].pop"} <= set(found)
+
+
+def test_a_value_that_does_not_fit_does_not_hide_a_name_that_does_not_exist():
+    host = {
+        "pop": "lhr9",
+        "role": "edge",
+        "class": "gen12",
+        "router_id": "x",
+        "interfaces": {"uplink": {"device": "eth0"}},
+    }
+    rule = {"name": "r", "match": {"pop": "ams9"}, "interface": "uplink", "source": ["bogus"], "action": "explode"}
+    found = errors(("fleet/hosts/edge9.lhr1", host), ("filtering/rules/0", rule))
+    assert {
+        "traffic.fleet.hosts[edge9.lhr1].router_id",
+        "traffic.fleet.hosts[edge9.lhr1].pop",
+        "traffic.filtering.rules[0].action",
+        "traffic.filtering.rules[0].source",
+        "traffic.filtering.rules[0].match.pop",
+    } <= set(found)

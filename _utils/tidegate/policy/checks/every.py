@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tidegate.policy.checks import filtering, fleet, management, rollout, routing, selection, sessions, shaping
+from tidegate.policy.checks import (
+    filtering,
+    fleet,
+    management,
+    rollout,
+    routing,
+    selection,
+    sessions,
+    set_aside,
+    shaping,
+)
 from tidegate.policy.errors import Problem
 from tidegate.policy.validation import Draft
 
@@ -24,7 +34,7 @@ CHECKS: tuple[Check, ...] = (
 
 def problems(draft: Draft) -> list[Problem]:
     """Every problem that any check finds, with paths as they were written."""
-    return [_as_written(problem, draft) for check in CHECKS for problem in check(draft)]
+    return [_as_written(problem, draft) for check in CHECKS for problem in check(draft)] + list(set_aside.check(draft))
 
 
 def _as_written(problem: Problem, draft: Draft) -> Problem:
