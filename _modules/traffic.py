@@ -77,12 +77,7 @@ def confirm(wait=10, settle=10):
 
         salt 'edge1.lhr1' traffic.confirm
     """
-
-    def reach():
-        if not master.is_masterless(__opts__):
-            master.reach(__opts__)
-
-    return told(lambda: _id(transaction.confirm(reach, wait, settle)))
+    return told(lambda: _id(transaction.confirm(lambda: master.reach(__opts__), wait, settle)))
 
 
 def revert(reason="asked for"):

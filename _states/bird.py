@@ -22,7 +22,7 @@ def withdrawn(name):
             - require:
               - traffic: this host's plan is staged
     """
-    return highstate.withdrawn(name, __opts__["test"], __context__)
+    return highstate.withdrawn(name, __opts__["test"])
 
 
 def applied(name):

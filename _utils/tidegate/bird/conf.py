@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import grp
 import re
 from collections.abc import Set
 from pathlib import Path
@@ -65,7 +64,7 @@ def explain(output: str, text: str) -> str:
 def install(path: Path, text: str) -> None:
     """Put a configuration in place, whole or not at all, readable by root and by BIRD alone."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    durable.write(path, text.encode("utf-8", "surrogateescape"), 0o640, _bird_group())
+    durable.write_secret(path, text.encode("utf-8", "surrogateescape"))
 
 
 def _excerpt(lines: list[str], at: int, column: int) -> str:
@@ -87,10 +86,3 @@ def _scrubbed(message: str, text: str) -> str:
         if secret:
             message = message.replace(secret, HIDDEN)
     return message
-
-
-def _bird_group() -> int:
-    try:
-        return grp.getgrnam("bird").gr_gid
-    except KeyError:
-        return 0

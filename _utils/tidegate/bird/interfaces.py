@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-
 from tidegate.bird.desired import Desired
 from tidegate.host import device
 
 
 def problems(planned: Desired) -> list[str]:
     """Sessions whose interface or own address this host does not have, one sentence each."""
-    addresses = _addresses()
+    addresses = {own.partition("/")[0] for several in device.addresses().values() for own in several}
     found = []
     for session in planned.sessions:
         if session.device is not None and device.index(session.device) is None:
@@ -19,9 +16,3 @@ def problems(planned: Desired) -> list[str]:
         elif session.local not in addresses:
             found.append(f"neighbor {session.name}: {session.local} is not an address of this host")
     return found
-
-
-def _addresses() -> set[str]:
-    done = subprocess.run(["ip", "-json", "address", "show"], capture_output=True, text=True, timeout=30, check=False)
-    links = json.loads(done.stdout or "[]")
-    return {entry["local"] for link in links for entry in link.get("addr_info", []) if "local" in entry}

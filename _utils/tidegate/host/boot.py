@@ -43,8 +43,7 @@ WantedBy=multi-user.target
 
 def lacking(with_bird: bool) -> list[str]:
     """What is not yet as a boot needs it, a line each; reads two links and a file, so that it costs nothing."""
-    file = _SYSTEM / RESTORE
-    lines = [] if file.is_file() and file.read_text() == unit() else [f"+ {file}"]
+    lines = [] if _is_installed() else [f"+ {_SYSTEM / RESTORE}"]
     wanted = [RESTORE, BIRD] if with_bird else [RESTORE]
     return lines + [f"+ enable {name}" for name in wanted if not _is_enabled(name)]
 
@@ -57,11 +56,16 @@ def ensure(with_bird: bool) -> list[str]:
     """
     lines = lacking(with_bird)
     if lines:
-        if not (_SYSTEM / RESTORE).is_file() or (_SYSTEM / RESTORE).read_text() != unit():
+        if not _is_installed():
             durable.write(_SYSTEM / RESTORE, unit().encode())
         _systemctl("daemon-reload")
         _systemctl("enable", RESTORE, *([BIRD] if with_bird else []))
     return lines
+
+
+def _is_installed() -> bool:
+    file = _SYSTEM / RESTORE
+    return file.is_file() and file.read_text() == unit()
 
 
 def _is_enabled(name: str) -> bool:

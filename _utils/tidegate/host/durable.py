@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import tempfile
@@ -25,6 +26,15 @@ def write(path: Path, content: bytes, mode: int = 0o644, group: int | None = Non
         Path(aside).unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """``write`` for what holds secrets: readable by root and by BIRD alone (by root alone where there is no BIRD)."""
+    try:
+        group = grp.getgrnam("bird").gr_gid
+    except KeyError:
+        group = 0
+    write(path, content, 0o640, group)
 
 
 def write_json(path: Path, document: Any, mode: int = 0o644) -> None:

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import grp
 import hashlib
 import shutil
 from collections.abc import Mapping
@@ -103,8 +102,8 @@ def describe(files: Mapping[str, bytes], plan: str, runtime: str, parent: Path) 
 def write_files(directory: Path, files: Mapping[str, bytes]) -> None:
     """Write a generation's files; those with secrets in them are for root and BIRD alone."""
     for name, content in files.items():
-        secret = name in _SECRET_FILES
-        durable.write(directory / name, content, 0o640 if secret else 0o644, _bird_group() if secret else None)
+        write = durable.write_secret if name in _SECRET_FILES else durable.write
+        write(directory / name, content)
 
 
 def prune() -> None:
@@ -142,10 +141,3 @@ def _write(name: str, files: Mapping[str, bytes], manifest: Mapping[str, str | N
     durable.write_json(aside / "manifest.json", {"id": name, **manifest})
     aside.rename(target)
     durable.sync_directory(target.parent)
-
-
-def _bird_group() -> int:
-    try:
-        return grp.getgrnam("bird").gr_gid
-    except KeyError:
-        return 0

@@ -48,7 +48,7 @@ def restored_at_boot(name: str, test: bool) -> Return:
     return _guarded(name, act)
 
 
-def withdrawn(name: str, test: bool, context: Mapping[str, Any]) -> Return:
+def withdrawn(name: str, test: bool) -> Return:
     """``bird.withdrawn``: what the new generation no longer announces is withdrawn, before anything else changes."""
     if test:
         return _return(name, True, "withdrawals are shown with bird.applied")
@@ -70,7 +70,7 @@ def confirmed(name: str, opts: Mapping[str, Any], wait: float, settle: float, te
 
     def act() -> Return:
         before = generation.linked("confirmed")
-        target = transaction.confirm(lambda: None if master.is_masterless(opts) else master.reach(opts), wait, settle)
+        target = transaction.confirm(lambda: master.reach(opts), wait, settle)
         if target is None:
             return _return(
                 name, True, f"generation {before.id if before else 'none'} is confirmed; nothing was under way"

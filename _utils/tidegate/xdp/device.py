@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import socket
 import struct
-import subprocess
 
 from tidegate.bpf import libbpf
-from tidegate.host.errors import Failed
 from tidegate.xdp.features import Features, features
 
 ONE_PAGE_MTU = 3498
 """The largest MTU whose packets fit one page of 4 KiB with XDP's headroom and the kernel's bookkeeping."""
 _SIOCGIFMTU = 0x8921
-
-
-def addresses() -> dict[str, list[str]]:
-    """Addresses with their prefix lengths by device, as ``ip address`` has them."""
-    done = subprocess.run(["ip", "-json", "address", "show"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failed(f"ip address show: {done.stderr.strip()}")
-    return {
-        link["ifname"]: [f"{one['local']}/{one['prefixlen']}" for one in link["addr_info"] if "local" in one]
-        for link in json.loads(done.stdout)
-        if "ifname" in link
-    }
 
 
 def mtu(device: str) -> int:

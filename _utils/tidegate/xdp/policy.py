@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tidegate.bpf import libbpf
 from tidegate.bpf.matcher import Entry, Tables, tables
+from tidegate.host.device import addresses as device_addresses
 from tidegate.host.device import index as device_index
-from tidegate.xdp import device as devices
 from tidegate.xdp.desired import Desired, Masters
 from tidegate.xdp.packet import frame
 from tidegate.xdp.verdict import Flow, management_packets, verdict
@@ -48,7 +48,7 @@ def compile_tables(desired: Desired, counters: Mapping[str, int], attached: Iter
 def trial_flows(desired: Desired, masters: Masters, ssh: Sequence[str]) -> list[Flow]:
     """What must get through for this host to stay reachable, as it would come in on its filtered interfaces."""
     return management_packets(
-        desired, devices.addresses(), masters=masters.addresses, master_ports=masters.ports, ssh_peers=ssh
+        desired, device_addresses(), masters=masters.addresses, master_ports=masters.ports, ssh_peers=ssh
     )
 
 
