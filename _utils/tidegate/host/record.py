@@ -2,6 +2,7 @@
 
 ``STATE/transaction.json`` is there from ``arm`` to ``confirm`` or ``revert``, and nowhere else.
 ``STATE/reverted.json`` says which generations are not tried again until somebody says so.
+``STATE/left_alone.json`` is there after a highstate that left the host alone because an operation says so.
 """
 
 from __future__ import annotations
@@ -9,20 +10,29 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tidegate.host import deadman, durable
 from tidegate.host.errors import Failed
 from tidegate.host.generation import Generation
 from tidegate.host.paths import paths
 
+Kind = Literal["failed", "expired", "restarted", "asked", "overtaken"]
+"""Why a change was undone: it could not be applied or was not healthy; nobody confirmed it in time; the host restarted;
+somebody asked; another rollout came."""
+
+_HOLDS_NOTHING_AGAINST_IT: frozenset[Kind] = frozenset(("overtaken",))
+
 
 @dataclass(frozen=True)
 class Transaction:
-    """A change that is armed and not yet confirmed; ``armed_at`` in seconds since 1970, ``timeout`` in seconds."""
+    """A change that is armed and not yet confirmed; ``armed_at`` in seconds since 1970, ``timeout`` in seconds.
+
+    ``owner`` is the number of the rollout that asked for it and confirms it; ``None`` if no rollout did.
+    """
 
     generation: str
     previous: str
@@ -31,6 +41,7 @@ class Transaction:
     boot: str
     applied: tuple[str, ...] = ()
     before: dict[str, Any] = field(default_factory=dict)
+    owner: str | None = None
 
     def after(self, subsystem: str) -> Transaction:
         """The same change, one subsystem further."""
@@ -48,7 +59,11 @@ class Transaction:
 def read() -> Transaction | None:
     """The change under way, or ``None``."""
     document = durable.read_json(_transaction_path())
-    return None if document is None else Transaction(**{**document, "applied": tuple(document["applied"])})
+    if document is None:
+        return None
+    # The dead-man runs an older library than the one that wrote this: what that one adds must not stop it.
+    known = {key: document[key] for key in _FIELDS if key in document}
+    return Transaction(**{**known, "applied": tuple(document["applied"])})
 
 
 def write(transaction: Transaction) -> None:
@@ -63,21 +78,49 @@ def clear() -> None:
 
 
 def reverted() -> dict[str, dict[str, Any]]:
-    """Generations that were undone: id to plan, reason and time (seconds since 1970)."""
+    """Generations that were undone: id to plan, reason, kind, owner and time (seconds since 1970)."""
     return durable.read_json(_reverted_path()) or {}
 
 
-def remember_reverted(generation: Generation, reason: str) -> None:
+def remember_reverted(generation: Generation, reason: str, kind: Kind = "failed", owner: str | None = None) -> None:
     """Do not try this generation again by itself, nor one of equal content made by another library."""
-    entry = {"plan": generation.plan, "content": generation.content, "reason": reason, "at": int(time.time())}
+    entry = {
+        "plan": generation.plan,
+        "content": generation.content,
+        "reason": reason,
+        "kind": kind,
+        "owner": owner,
+        "at": time.time(),
+    }
     durable.write_json(_reverted_path(), {**reverted(), generation.id: entry})
+
+
+def forbidden() -> dict[str, dict[str, Any]]:
+    """Those of `reverted` that are not tried again: a change that was only overtaken is free to come back."""
+    return {key: entry for key, entry in reverted().items() if entry.get("kind") not in _HOLDS_NOTHING_AGAINST_IT}
 
 
 def why_reverted(generation: Generation) -> dict[str, Any] | None:
     """The entry that forbids this generation, or ``None``."""
-    entries = reverted()
+    entries = forbidden()
     same = (entry for entry in entries.values() if entry["content"] == generation.content)
     return entries.get(generation.id) or next(same, None)
+
+
+def last_reverted(owner: str) -> tuple[str, dict[str, Any]] | None:
+    """The generation that a rollout's last undone change was to bring, and its entry; ``None`` if none was undone."""
+    own = [(key, entry) for key, entry in reverted().items() if entry.get("owner") == owner]
+    return max(own, key=lambda each: float(each[1]["at"]), default=None)
+
+
+def allow(generation: Generation) -> None:
+    """Let this generation, and one of equal content, be tried again."""
+    known = reverted()
+    kept = {
+        key: entry for key, entry in known.items() if key != generation.id and entry["content"] != generation.content
+    }
+    if kept != known:
+        durable.write_json(_reverted_path(), kept)
 
 
 def forget_reverted(name: str) -> list[str]:
@@ -92,6 +135,22 @@ def forget_reverted(name: str) -> list[str]:
     kept = {key: entry for key, entry in known.items() if key not in hits and entry["content"] not in contents}
     durable.write_json(_reverted_path(), kept)
     return hits
+
+
+def left_alone() -> dict[str, Any] | None:
+    """The operation for which the last highstate left this host alone (who, why, until), or ``None``."""
+    found = durable.read_json(_left_alone_path())
+    return found if isinstance(found, dict) else None
+
+
+def remember_left_alone(operation: Mapping[str, Any] | None) -> None:
+    """What a highstate found: left alone for this operation, or not."""
+    path = _left_alone_path()
+    if operation is not None:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        durable.write_json(path, dict(operation))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def boot_id() -> str:
@@ -136,3 +195,10 @@ def _transaction_path() -> Path:
 
 def _reverted_path() -> Path:
     return paths().state / "reverted.json"
+
+
+def _left_alone_path() -> Path:
+    return paths().state / "left_alone.json"
+
+
+_FIELDS = tuple(each.name for each in fields(Transaction))

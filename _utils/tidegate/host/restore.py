@@ -45,7 +45,7 @@ def undo_expired() -> list[str]:
     """The dead-man: the change was not confirmed in time."""
     change = record.read()
     within = f" within {change.timeout} s" if change else ""
-    return transaction.undo_unattended(f"it was not confirmed{within} and the dead-man undid it")
+    return transaction.undo_unattended(f"it was not confirmed{within} and the dead-man undid it", "expired")
 
 
 def boot() -> list[str]:
@@ -54,7 +54,7 @@ def boot() -> list[str]:
     if confirmed is None or (confirmed.is_initial and record.read() is None):
         return []
     _await_devices(confirmed)
-    return transaction.undo_unattended("the host restarted before it was confirmed")
+    return transaction.undo_unattended("the host restarted before it was confirmed", "restarted")
 
 
 def _await_devices(confirmed: generation.Generation) -> None:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from tidegate.bird import live as bird
-from tidegate.host import deadman, durable, generation, record
+from tidegate.host import deadman, durable, fence, generation, record, refusal
 from tidegate.host.check import Check, worst
 from tidegate.host.errors import Failed, Refused, TidegateError
 from tidegate.host.generation import Generation
+from tidegate.host.order import PERSON, Order, whose
 from tidegate.host.paths import paths
-from tidegate.host.record import Transaction
+from tidegate.host.record import Kind, Transaction
 from tidegate.host.subsystems import SUBSYSTEMS, Subsystem, subsystem
 
 _PATIENCE = 20.0
@@ -49,18 +51,24 @@ def target() -> Generation | None:
     return generation.load(change.generation) if change else generation.linked("running")
 
 
-def arm(target: Generation, timeout: int) -> Transaction:
+def arm(target: Generation, timeout: int, order: Order = PERSON) -> Transaction:
     """Begin a change: from here on it undoes itself after ``timeout`` seconds.
 
     Raises:
-        Refused: another change is under way, or this one was undone before and nobody has allowed it again.
+        Refused: another change is under way, this one was undone before and nobody has allowed it again, or the
+            engine that orders it has lost its lease.
         Failed: the dead-man could not be armed; nothing was changed.
     """
     with record.locked(_PATIENCE):
-        _refuse_second(target)
+        fence.admit(order.fence)
+        if order.again:
+            record.allow(target)
+        refusal.of_a_second_change(target)
         confirmed = _confirmed()
         before = {each.name: each.health.baseline() for each in SUBSYSTEMS if target.has(each.artefact)}
-        change = Transaction(target.id, confirmed.id, timeout, time.time(), record.boot_id(), before=before)
+        change = Transaction(
+            target.id, confirmed.id, timeout, time.time(), record.boot_id(), before=before, owner=order.owner
+        )
         runtime = confirmed.runtime or target.runtime
         if runtime is None:
             raise Refused(f"generation {target.id} names no runtime for the dead-man")
@@ -73,6 +81,44 @@ def arm(target: Generation, timeout: int) -> Transaction:
             raise
         generation.point("running", target)
         return change
+
+
+def make_way(target: Generation, order: Order) -> Transaction | None:
+    """Undo a change under way to another generation, because a rollout wants ``target``; return what was undone.
+
+    Only a rollout does that: an engine has to bring a host on its way, or back, whatever it was in the middle of.
+
+    Raises:
+        Refused: the engine has lost its lease.
+        Failed: the confirmed generation could not be restored; the dead-man will try again.
+    """
+    if order.owner is None:
+        return None
+    with record.locked(_PATIENCE):
+        fence.admit(order.fence)
+        change = record.read()
+        if change is None or change.generation == target.id:
+            return None
+        _undo(change, f"overtaken by {whose(order.owner)}", "overtaken")
+        return change
+
+
+def take_up(target: Generation, order: Order) -> Transaction | None:
+    """Go on with the change to ``target`` that is under way, under the dead-man it has; ``None`` if there is none.
+
+    The change becomes the rollout's that takes it up; a plain highstate leaves it whose it is.
+    """
+    change = record.read()
+    if change is None or change.generation != target.id or not change.is_live():
+        return None
+    if order.owner in (None, change.owner):
+        return change
+    with record.locked(_PATIENCE):
+        refusal.of_a_change_that_is_over(change)
+        # Read again: a step of the change may have been recorded meanwhile.
+        taken = replace(record.read() or change, owner=order.owner)
+        record.write(taken)
+        return taken
 
 
 def apply(name: str) -> list[str]:
@@ -95,7 +141,7 @@ def withdraw() -> list[str]:
     if not target.has(subsystem("bird").artefact):
         return []
     with record.locked(_PATIENCE):
-        _still(change)
+        refusal.of_a_change_that_is_over(change)
         try:
             return bird.withdraw(target.directory)
         except TidegateError as error:
@@ -117,7 +163,7 @@ def checks(target: Generation, change: Transaction | None = None) -> list[Check]
     return found
 
 
-def confirm(reach: Callable[[], None], wait: float, settle: float) -> Generation | None:
+def confirm(reach: Callable[[], None], wait: float, settle: float, order: Order = PERSON) -> Generation | None:
     """Make the change under way permanent, once the host is healthy and ``reach`` (the way home) returns.
 
     Both must begin to hold within ``wait`` seconds and then hold for ``settle`` seconds on end, else the change is
@@ -126,15 +172,18 @@ def confirm(reach: Callable[[], None], wait: float, settle: float) -> Generation
     Returns the confirmed generation, or ``None`` if no change was under way.
 
     Raises:
+        Refused: the change is not the rollout's that orders this, or its engine has lost its lease; nothing was done.
         Failed: not healthy, or no way home; the text says which, and that the change was undone.
     """
-    change = record.read()
+    change = _pending(order)
     if change is None:
         return None
     target = generation.load(change.generation)
     why = _prove(lambda: _unproven(target, change, reach), wait, settle)
     with record.locked(_PATIENCE):
-        _still(change)
+        # Again: another engine may have come while this one waited.
+        fence.admit(order.fence)
+        refusal.of_a_change_that_is_over(change)
         if why:
             _undo(change, why)
             raise Failed(f"{why}. {_undone(change)}")
@@ -142,13 +191,41 @@ def confirm(reach: Callable[[], None], wait: float, settle: float) -> Generation
     return target
 
 
-def revert(reason: str) -> Generation | None:
-    """Undo the change under way; ``None`` if there is none."""
+def prove(reach: Callable[[], None], wait: float, order: Order) -> Transaction | None:
+    """Like `confirm`, but it is left to the rollout to make the change permanent, and to wait for late answers.
+
+    Health and the way home must hold once within ``wait`` seconds, else the change is undone at once. Returns the
+    change, which goes on to be under way, or ``None`` if none was.
+
+    Raises:
+        Refused, Failed: as `confirm`.
+    """
+    change = _pending(order)
+    if change is None:
+        return None
+    target = generation.load(change.generation)
+    why = _prove(lambda: _unproven(target, change, reach), wait, settle=0)
     with record.locked(_PATIENCE):
+        refusal.of_a_change_that_is_over(change)
+        if why:
+            _undo(change, why)
+            raise Failed(f"{why}. {_undone(change)}")
+    return change
+
+
+def revert(reason: str, order: Order = PERSON) -> Generation | None:
+    """Undo the change under way; ``None`` if there is none.
+
+    Raises:
+        Refused: the change is another rollout's, or the engine that orders this has lost its lease.
+    """
+    with record.locked(_PATIENCE):
+        fence.admit(order.fence)
         change = record.read()
         if change is None:
             return None
-        return _undo(change, reason)
+        refusal.of_others(change, order)
+        return _undo(change, reason, "asked")
 
 
 def restore(target: Generation) -> list[str]:
@@ -168,14 +245,14 @@ def restore(target: Generation) -> list[str]:
     return failures
 
 
-def undo_unattended(reason: str) -> list[str]:
+def undo_unattended(reason: str, kind: Kind) -> list[str]:
     """What the dead-man and the boot do: restore the confirmed generation and close the change; return failures."""
     with record.locked(_PATIENCE, insist=True):
         change = record.read()
         confirmed = _confirmed()
         failures = restore(confirmed)
         if not failures and change is not None:
-            _close(change, confirmed, reason)
+            _close(change, confirmed, reason, kind)
             deadman.stop_timer()
         return failures
 
@@ -188,15 +265,26 @@ def _step(name: str, act: Callable[[Subsystem, Generation, int], None]) -> list[
     if not target.has(each.artefact):
         return []
     with record.locked(_PATIENCE):
-        _still(change)
+        refusal.of_a_change_that_is_over(change)
         try:
             lines = each.live.diff(target.directory)
             act(each, target, change.remaining(time.time()) + _SECOND_LINE)
-            record.write(change.after(name))
+            # Whose it is may have changed since it was read.
+            record.write((record.read() or change).after(name))
         except (TidegateError, OSError) as error:
             _undo(change, f"{name} could not be applied: {error}")
             raise Failed(f"{error}\n{_undone(change)}") from error
     return lines
+
+
+def _pending(order: Order) -> Transaction | None:
+    if order.fence is not None:
+        with record.locked(_PATIENCE):
+            fence.admit(order.fence)
+    change = record.read()
+    if change is not None:
+        refusal.of_others(change, order)
+    return change
 
 
 def _prove(unproven: Callable[[], str], wait: float, settle: float) -> str:
@@ -214,6 +302,11 @@ def _prove(unproven: Callable[[], str], wait: float, settle: float) -> str:
 
 
 def _unproven(target: Generation, change: Transaction, reach: Callable[[], None]) -> str:
+    # Read again: a step of the change may have been recorded meanwhile.
+    applied = (record.read() or change).applied
+    missing = [each.name for each in SUBSYSTEMS if target.has(each.artefact) and each.name not in applied]
+    if missing:
+        return f"not applied as a whole: {', '.join(missing)} missing"
     found = checks(target, change)
     if worst(found) != "ok":
         poor = [f"{check.name} is {check.status}: {check.reason}" for check in found if check.status != "ok"]
@@ -237,47 +330,25 @@ def _commit(target: Generation) -> None:
     generation.prune()
 
 
-def _undo(change: Transaction, reason: str) -> Generation:
+def _undo(change: Transaction, reason: str, kind: Kind = "failed") -> Generation:
     confirmed = _confirmed()
     failures = restore(confirmed)
     if failures:
         # The dead-man stays armed and will try again.
         raise Failed(f"{reason}; and going back to {confirmed.id} failed: {'; '.join(failures)}")
-    _close(change, confirmed, reason)
+    _close(change, confirmed, reason, kind)
     deadman.disarm()
     return confirmed
 
 
-def _close(change: Transaction, confirmed: Generation, reason: str) -> None:
+def _close(change: Transaction, confirmed: Generation, reason: str, kind: Kind) -> None:
     if change.generation != confirmed.id:
-        record.remember_reverted(generation.load(change.generation), reason)
+        record.remember_reverted(generation.load(change.generation), reason, kind, change.owner)
     record.clear()
 
 
 def _undone(change: Transaction) -> str:
     return f"The change was undone: this host runs generation {change.previous} again."
-
-
-def _still(change: Transaction) -> None:
-    current = record.read()
-    if current is None or (current.generation, current.armed_at) != (change.generation, change.armed_at):
-        raise Failed(f"the change to generation {change.generation} is over: it was undone meanwhile")
-
-
-def _refuse_second(target: Generation) -> None:
-    change = record.read()
-    if change is not None and change.is_live():
-        raise Refused(
-            f"a change to generation {change.generation} is under way and not confirmed; it undoes itself in "
-            f"{change.remaining(time.time())} s (or now: traffic.revert)"
-        )
-    entry = record.why_reverted(target)
-    if entry:
-        when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry["at"]))
-        raise Refused(
-            f"generation {target.id} was undone on this host at {when}: {entry['reason']}. It is not tried again by "
-            f"itself; to allow it: traffic.retry {target.id}"
-        )
 
 
 def _confirmed() -> Generation:

@@ -31,6 +31,12 @@ def plan(pillar: Mapping[str, Any], opts: Mapping[str, Any]) -> Plan:
     return Plan.from_document(plain(pillar["traffic"]), host=opts["id"])
 
 
+def operations(pillar: Mapping[str, Any]) -> dict[str, Any]:
+    """What people have put to this host beside its plan (``traffic_operations``); empty if there is nothing."""
+    found = plain(pillar["traffic_operations"]) if "traffic_operations" in pillar else {}
+    return found if isinstance(found, dict) else {}
+
+
 def collect(salt: Mapping[str, Callable[..., Any]], pillar: Mapping[str, Any], opts: Mapping[str, Any]) -> Sources:
     """Fetch templates and BPF objects, and pick the secrets out of pillar (``traffic_secrets``).
 

@@ -15,9 +15,10 @@ import tidegate.bird.live
 import tidegate.bird.render
 import tidegate.tc.render
 import tidegate.xdp.render
-from tidegate.host import durable, generation, record, runtime, transaction
+from tidegate.host import durable, generation, runtime, transaction
 from tidegate.host.errors import Refused
 from tidegate.host.generation import Generation
+from tidegate.host.order import PERSON, Order
 from tidegate.host.paths import paths
 from tidegate.host.plan import Plan
 
@@ -42,6 +43,8 @@ class Staged:
     generation: Generation
     changes: Mapping[str, list[str]]
     confirmed: str | None
+    overtook: str | None = None
+    """The generation of the change that was undone to make way for this one."""
 
     @property
     def is_needed(self) -> bool:
@@ -49,10 +52,11 @@ class Staged:
         return bool(self.changes) or self.confirmed != self.generation.id
 
 
-def prepare(plan: Plan, sources: Sources, timeout: int) -> Staged:
+def prepare(plan: Plan, sources: Sources, timeout: int, order: Order = PERSON) -> Staged:
     """Write the generation and, if it would change anything, arm the dead-man; nothing else is touched.
 
-    A change to the same generation that was interrupted is taken up again under the dead-man it already has.
+    A change to the same generation that is under way is taken up again, under the dead-man it already has. One to
+    another generation makes way for a rollout, and for nobody else.
 
     Raises:
         Refused: the host cannot run the plan (every reason is in the text), or must not try it again.
@@ -60,10 +64,10 @@ def prepare(plan: Plan, sources: Sources, timeout: int) -> Staged:
     """
     generation.ensure_state()
     target = generation.create(render(plan, sources, _key()), plan.digest, runtime.install())
-    staged = _examine(target)
-    pending = record.read()
-    if staged.is_needed and not (pending and pending.generation == target.id and pending.is_live()):
-        transaction.arm(target, timeout)
+    undone = transaction.make_way(target, order)
+    staged = replace(_examine(target), overtook=undone.generation if undone else None)
+    if staged.is_needed and transaction.take_up(target, order) is None:
+        transaction.arm(target, timeout, order)
     return staged
 
 
