@@ -1,7 +1,9 @@
 """Hand every host its own plan under ``pillar['traffic']``, and nothing to hosts that the fleet does not list.
 
-In the master's configuration::
+The plan is that of the release which a rollout has assigned the host to. Before anything was rolled out, and without a
+store, it is compiled from the working tree. In the master's configuration::
 
+    tidegate: {store: postgresql://tidegate@db1/tidegate}   # /var/lib/tidegate-master/store.db unless stated
     ext_pillar:
       - tidegate: {}                          # the policy in traffic/ of the first pillar root that has it
       # or
@@ -15,7 +17,7 @@ try:
 
     MISSING = None
 except ImportError as error:
-    MISSING = f"the Tidegate library or one of its needs (pydantic) is not importable: {error}"
+    MISSING = f"the Tidegate library or one of its needs (pydantic, SQLAlchemy) is not importable: {error}"
 
 
 def __virtual__():

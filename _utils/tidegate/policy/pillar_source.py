@@ -1,6 +1,7 @@
-"""Plans for the master's ext_pillar: compiled from the working tree, read again when a policy file changes.
+"""Plans for the master's ext_pillar: of releases, or of the working tree as long as nothing was rolled out.
 
-A policy that breaks never takes a plan away: the last good one stays, in this process and, for a restart, on disk.
+The working tree is compiled, and read again when a policy file changes. A policy that breaks never takes a plan away:
+the last good one stays, in this process and, for a restart, on disk.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tidegate.policy.document import ROOT
 from tidegate.policy.load import OPTIONS, Loaded, examine, load
 from tidegate.policy.model import Policy
 from tidegate.policy.plans import compile_host
+from tidegate.release.pillar import answer as released
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +156,8 @@ def pillar(minion_id: str, pillar_dir: str | None, opts: Mapping[str, Any]) -> d
         pillar_dir: Where ``traffic/`` is; without, the first of the base environment's pillar roots that has it.
         opts: The master's options.
     """
+    if (answer := released(minion_id, opts)) is not None:
+        return answer
     directory = Path(pillar_dir) if pillar_dir else default_directory(opts)
     key = (directory, Path(opts["cachedir"]))
     if key not in _sources:

@@ -27,14 +27,11 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
 
 def markdown() -> str:
     """A table for each mapping of the policy: key, whether it must be given, what it means."""
-    seen: set[type[BaseModel]] = set()
+    seen = {model for _, model in SECTIONS}
     return "\n".join(line for path, model in SECTIONS for line in _tables(path, model, seen))
 
 
 def _tables(path: str, model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[str]:
-    if model in seen:
-        return
-    seen.add(model)
     yield f"### `{path}`\n"
     yield f"{_first_line(model)}\n"
     yield "| key | unless given | meaning |"
@@ -47,7 +44,9 @@ def _tables(path: str, model: type[BaseModel], seen: set[type[BaseModel]]) -> It
             if found.model_fields and found not in seen:
                 inner.append((key if issubclass(found, Selector) else f"{path}.{key}{steps}", found))
     yield ""
-    for below, found in inner:
+    # Before any of them goes deeper: what stands in several places is described at the outermost.
+    seen.update(found for _, found in inner)
+    for below, found in dict.fromkeys(inner):
         yield from _tables(below, found, seen)
 
 

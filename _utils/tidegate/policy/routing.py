@@ -53,6 +53,11 @@ class Service(Strict):
     min_pops: int = Field(
         default=1, ge=0, description="In how many PoPs every prefix must be announced, at the least; 0 allows none."
     )
+    control_plane: bool = Field(
+        default=False,
+        description="Whether we need it ourselves to reach or run the fleet: a release that announces it anywhere less "
+        "than now needs a waiver.",
+    )
 
 
 class SecretReference(Strict):

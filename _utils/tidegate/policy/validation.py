@@ -31,6 +31,10 @@ COLLECTIONS: dict[KeyPath, type] = {
     ("filtering", "rules"): list,
     ("shaping",): list,
     ("rollout", "waves"): list,
+    ("rollout", "gates"): list,
+    ("rollout", "emergency", "waves"): list,
+    ("rollout", "freeze"): list,
+    ("rollout", "notify"): list,
 }
 """Where entries stand that can be taken out one by one."""
 
@@ -217,6 +221,10 @@ def _without(
         elif location == ("fleet",):
             gone |= {("fleet", "regions"): set(), ("fleet", "hosts"): set()}
             remains["fleet"] = {"regions": {}, "hosts": {}}
+        elif location[0] == "rollout" and len(location) > 1 and isinstance(remains.get("rollout"), dict):
+            # Each of its other keys has a default.
+            gone |= {path: set() for path in COLLECTIONS if path[:2] == location[:2]}
+            remains["rollout"].pop(location[1], None)
         else:
             gone |= {path: set() for path in COLLECTIONS if path[0] == location[0]}
             remains.pop(str(location[0]), None)

@@ -29,9 +29,13 @@ class NoSuchHost(TidegateError):
     """The release has no plan for this host."""
 
 
+class NotAssigned(TidegateError):
+    """The host is in a release, and no rollout has brought it to one yet."""
+
+
 class Damaged(TidegateError):
     """What is stored is not what was stored once: a digest does not fit its content."""
 
 
 class Overtaken(TidegateError):
-    """Another release was created since this one was compared with the newest."""
+    """What a decision rested on has changed since: the newest release, or the assignments."""

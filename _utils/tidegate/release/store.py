@@ -36,6 +36,11 @@ class Store:
         """Its URL, without a password."""
         return self._database.name
 
+    @property
+    def database(self) -> Database:
+        """For what else is kept beside the releases: assignments, operations, rollouts."""
+        return self._database
+
     def close(self) -> None:
         """Let go of every connection."""
         self._database.close()
@@ -111,7 +116,7 @@ class Store:
     def documents(self, digests: Iterable[str]) -> Iterator[tuple[str, str]]:
         """The stored text of plans, with their digests, in any order."""
         with self._database.reading() as connection:
-            for batch in _batches(digests):
+            for batch in batches(digests):
                 query = select(PlanRow.digest, PlanRow.document).where(PlanRow.digest.in_(batch))
                 yield from ((digest, document) for digest, document in connection.execute(query))
 
@@ -212,13 +217,13 @@ def _release(connection: Connection, row: Any) -> Release:
 
 def _insert_plans(connection: Connection, number: int, plans: Mapping[str, Plan]) -> None:
     stored: set[str] = set()
-    for batch in _batches(plan.digest for plan in plans.values()):
+    for batch in batches(plan.digest for plan in plans.values()):
         stored.update(connection.execute(select(PlanRow.digest).where(PlanRow.digest.in_(batch))).scalars())
     new = {plan.digest: plan for plan in plans.values() if plan.digest not in stored}
-    for batch in _batches(new):
+    for batch in batches(new):
         rows = [{"digest": digest, "document": new[digest].canonical()} for digest in batch]
         connection.execute(insert(PlanRow), rows)
-    for batch in _batches(plans):
+    for batch in batches(plans):
         pairs = [{"release": number, "host": host, "plan": plans[host].digest} for host in batch]
         connection.execute(insert(ReleasePlanRow), pairs)
 
@@ -232,7 +237,8 @@ def _waiver_row(number: int, waiver: Waiver) -> dict[str, Any]:
     }
 
 
-def _batches(items: Iterable[str]) -> Iterator[list[str]]:
+def batches(items: Iterable[str]) -> Iterator[list[str]]:
+    """Items in lists that one statement takes."""
     rest = iter(items)
     while batch := list(islice(rest, BATCH)):
         yield batch

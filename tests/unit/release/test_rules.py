@@ -51,6 +51,7 @@ def test_the_registry():
     assert list(NAMES) == list(RULES)
     assert set(NAMES) == {
         "min-pops",
+        "control-plane-exported",
         "no-hidden-accept",
         "scoped-terms",
         "no-leak",
@@ -101,6 +102,25 @@ def test_min_pops_counts_effective_announcements():
     # The policy is the same; the plan says it announces, and originates nothing.
     hollow = edited(PLANS, "edge1.ams1", lambda plan: plan["bird"].update(services=[]))
     assert found("min-pops", two, hollow) == ["192.0.2.0/24 of service 'web' is announced from 1 of at least 2 PoPs"]
+
+
+def test_control_plane_exported():
+    """Of a service that is the control plane's, no neighbor hears less; of others it may."""
+    flag, less = (f"{WEB}/control_plane", True), ("routing/announcements/0/to", {"role": ["provider"]})
+    (reason,) = after("control-plane-exported", flag, less)
+    assert reason == "service 'web' is the control plane's, and a PoP would tell fewer neighbors of it than now"
+    assert after("control-plane-exported", less) == after("control-plane-exported", flag) == []
+    fewer = after("control-plane-exported", flag, (f"{WEB}/prefixes", ["2001:db8:100::/48"]))
+    assert "2 PoPs would tell fewer" in fewer[0]
+    # Another PoP that has it too makes up for nothing, and more neighbors are no loss.
+    gained = policy(flag), PLANS, plans(less)
+    assert found("control-plane-exported", *gained) == []
+    renamed = plans(
+        (WEB, GONE),
+        ("routing/services/www", {"prefixes": ["192.0.2.0/24", "2001:db8:100::/48"]}),
+        ("routing/announcements/0/service", "www"),
+    )
+    assert found("control-plane-exported", policy(flag), renamed, PLANS) == []
 
 
 def test_service_shrink():
@@ -526,7 +546,13 @@ def applicable(changes):
 @settings(max_examples=60, deadline=None)
 def test_a_release_that_changes_nothing_breaks_no_rule_about_change(changes):
     now, same = policy(*changes), plans(*changes)
-    assert {"service-shrink", "withdrawal-budget", "announcement-budget", "session-restarts"} == COMPARING
+    assert {
+        "service-shrink",
+        "control-plane-exported",
+        "withdrawal-budget",
+        "announcement-budget",
+        "session-restarts",
+    } == COMPARING
     assert judge(now, same, same) == judge(now, same, None)
     assert not COMPARING & {finding.rule for finding in judge(now, same, same)}
 

@@ -1,7 +1,6 @@
 """The store: releases go in whole, stay as they are, and are found again; the same on SQLite and PostgreSQL."""
 
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -9,16 +8,19 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from drafts import AMS1, LHR1, draft
 from sqlalchemy import create_engine, text
 
 from tidegate.host.plan import canonical
 from tidegate.release import location, schema
+from tidegate.release.assignments import Assignments
 from tidegate.release.database import Database
 from tidegate.release.errors import Busy, Damaged, Missing, NoSuchHost, NoSuchRelease, Overtaken, StoreError, TooNew
 from tidegate.release.location import parse
 from tidegate.release.release import Waiver, identity
 from tidegate.release.store import Store
+from tidegate.rollout.journal import Journal
 
 HOSTS = ["edge1.ams1", "edge1.iad1", "edge1.lhr1", "edge2.lhr1"]
 
@@ -244,7 +246,7 @@ def test_a_store_that_a_newer_version_changed_is_refused(url):
     Store(parse(url), create=True).close()
     alter(url, "UPDATE alembic_version SET version_num = '9999'")
     for create in (False, True):
-        with pytest.raises(TooNew, match="schema is 9999, this version knows up to 0001"):
+        with pytest.raises(TooNew, match="schema is 9999, this version knows up to 0002"):
             Store(parse(url), create=create)
 
 
@@ -296,6 +298,40 @@ def test_the_migrations_make_the_tables_that_the_code_uses(url):
     engine.dispose()
 
 
+def test_a_store_of_releases_alone_is_brought_up_to_date(url, monkeypatch):
+    monkeypatch.setattr("tidegate.release.database.HEAD", "0001")
+    real = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda config, _: real(config, "0001"))
+        old = Store(parse(url), create=True)
+    release = added(old)
+    old.close()
+    monkeypatch.undo()
+    with closing(Store(parse(url))) as store:
+        assert store.releases() == [release]
+        assert not Assignments(store).any()
+        assert Journal(store).rollouts() == []
+    assert count(url, "alembic_version") == 1
+
+
+def test_another_file_in_its_place_is_opened(tmp_path):
+    """Somebody removed the store and put a copy there, while a master had it open."""
+    path = tmp_path / "store.db"
+    store, other = Store(parse(str(path)), create=True), Store(parse(f"{tmp_path}/other.db"), create=True)
+    added(store)
+    second = added(other, LHR1)
+    other.close()
+    for file in tmp_path.glob("store.db*"):
+        file.unlink()
+    with pytest.raises(StoreError, match="is gone: put the file back, or restore a backup"):
+        store.releases()
+    (tmp_path / "other.db").rename(path)
+    assert store.releases() == [second]
+    assert added(store)
+    with closing(Store(parse(str(path)))) as again:
+        assert len(again.releases()) == 2
+
+
 def test_the_newest_migration_is_the_one_the_code_asks_for():
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -316,28 +352,8 @@ def test_the_file_belongs_to_the_folders_owner(tmp_path):
     assert (folder / "store.db").stat().st_mode & 0o777 == 0o640
 
 
-def test_a_copy_made_while_it_is_used_is_a_whole_store(tmp_path):
-    """As docs/releases.md says: VACUUM INTO, then put the copy in the place of the store."""
-    store = Store(parse(f"{tmp_path}/store.db"), create=True)
-    release = added(store)
-    with Database(parse(f"{tmp_path}/store.db")).writing() as writer:
-        writer.execute(text("DELETE FROM release_plan"))
-        with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
-            connection.execute(f"VACUUM INTO '{tmp_path}/backup.db'")
-        writer.rollback()
-    added(store, LHR1)
-    store.close()
-    for file in tmp_path.glob("store.db*"):
-        file.unlink()
-    (tmp_path / "backup.db").rename(tmp_path / "store.db")
-    restored = Store(parse(f"{tmp_path}/store.db"))
-    assert [found.id for found in restored.releases()] == [release.id]
-    assert restored.plan(release.id, "edge1.lhr1")
-    assert added(restored, LHR1).number == 2
-
-
 def test_a_dump_of_postgresql_is_a_whole_store(server, tmp_path):
-    """As docs/releases.md says: pg_dump, createdb, pg_restore."""
+    """As docs/store.md says: pg_dump, createdb, pg_restore."""
     server.run("createdb", "before")
     store = Store(parse(server.url("before")), create=True)
     release = added(store)

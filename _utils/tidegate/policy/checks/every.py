@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from tidegate.policy.checks import (
     filtering,
     fleet,
+    gates,
     management,
     rollout,
     routing,
@@ -29,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     shaping.check,
     management.check,
     rollout.check,
+    gates.check,
 )
 
 

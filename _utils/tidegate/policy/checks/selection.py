@@ -35,9 +35,11 @@ def _selectors(draft: Draft) -> Iterator[tuple[KeyPath, Match, tuple[str, ...]]]
         yield ("filtering", "rules", position), rule.match, rule.interface
     for position, tree in enumerate(policy.shaping):
         yield ("shaping", position), tree.match, (tree.interface,)
-    for position, wave in enumerate(policy.rollout.waves if policy.rollout else ()):
-        if wave.match is not None:
-            yield ("rollout", "waves", position), wave.match, ()
+    if policy.rollout:
+        for path, waves in (("waves",), policy.rollout.waves), (("emergency", "waves"), policy.rollout.emergency.waves):
+            for position, wave in enumerate(waves):
+                if wave.match is not None:
+                    yield ("rollout", *path, position), wave.match, ()
 
 
 def _labels(draft: Draft, path: KeyPath, match: Match) -> Iterator[Problem]:

@@ -6,12 +6,22 @@ from collections.abc import Mapping
 
 from tidegate.host.plan import Plan
 from tidegate.policy.model import Policy
-from tidegate.release.rules import announcing, artefacts, leaks, management, restarts, services, terms, waves
+from tidegate.release.rules import (
+    announcing,
+    artefacts,
+    control_plane,
+    leaks,
+    management,
+    restarts,
+    services,
+    terms,
+    waves,
+)
 from tidegate.release.rules.rule import Case, Finding, Rule
 
 RULES: dict[str, Rule] = {
     rule.name: rule
-    for family in (services, terms, leaks, announcing, management, artefacts, restarts, waves)
+    for family in (services, control_plane, terms, leaks, announcing, management, artefacts, restarts, waves)
     for rule in family.RULES
 }
 """Every rule by name."""

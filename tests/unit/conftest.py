@@ -1,6 +1,6 @@
 """Stores to test with: every test that asks for one runs on SQLite and on PostgreSQL.
 
-Makes ``drafts``, ``fleet``, ``postgres`` and ``example`` importable too: pytest runs in importlib mode, so test
+Makes ``drafts``, ``fleet``, ``postgres`` and ``example`` importable everywhere: pytest runs in importlib mode, so test
 folders are not on the path by themselves.
 """
 
@@ -14,7 +14,7 @@ import pytest
 from tidegate.release.location import parse
 from tidegate.release.store import Store
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "policy")]
+sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("release", "policy")]
 
 NUMBERS = itertools.count(1)
 

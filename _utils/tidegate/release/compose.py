@@ -1,0 +1,125 @@
+"""A host's plan with the operations put to it that are in force: what it is served is this, not the release's alone.
+
+Only a drain changes a plan. It takes announcements back or makes them the last choice; every session stays up, and what
+is not drained stays as it is. Pure: equal plans and operations give equal digests, in whatever order operations come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tidegate.bird.section import BirdSection, Export, Neighbor
+from tidegate.host.errors import Refused
+from tidegate.host.plan import LABELS, Plan, seal
+
+if TYPE_CHECKING:
+    from tidegate.release.operations import Operation
+
+GRACEFUL_SHUTDOWN = "65535:0"
+"""RFC 8326: who receives it makes the route the last choice, if that network has agreed to."""
+
+SELECTS = ("service", "neighbor")
+"""What a drain's target may name beside labels of hosts: then only that service, or that neighbor, is drained."""
+
+
+HOWS = ("withdraw", "prepend", "graceful")
+
+MOST_PREPENDS = 32
+"""As many as ``bird/announce.j2`` renders: a drain on top of a long path must not make the plan one that is refused."""
+
+
+@dataclass(frozen=True)
+class Drain:
+    """One drain, as far as a plan is concerned.
+
+    Attributes:
+        target: Labels of hosts, ``service`` and ``neighbor``; all that are given must hold.
+        how: ``withdraw``, ``prepend`` or ``graceful``.
+        times: How many more times our AS number is prepended.
+    """
+
+    target: Mapping[str, str]
+    how: str
+    times: int
+
+    def concerns(self, labels: Mapping[str, str]) -> bool:
+        """Whether it is about a host with these labels."""
+        return all(labels[label] == value for label, value in self.target.items() if label in LABELS)
+
+    def hits(self, neighbor: str, service: str) -> bool:
+        """Whether it is about a service's announcement to a neighbor, of a host that it concerns."""
+        return self.target.get("neighbor", neighbor) == neighbor and self.target.get("service", service) == service
+
+
+def composed(plan: Plan, operations: Sequence[Operation]) -> Plan:
+    """The plan that a host is served.
+
+    Args:
+        plan: The plan of the host's release.
+        operations: Those in force; expired ones are the caller's to leave out. Those for other hosts, and of other
+            kinds than ``drain``, change nothing. Of several prepends of one announcement the longest holds.
+
+    Returns:
+        The same plan where nothing is changed, else a new one with a digest of its own.
+
+    Raises:
+        Refused: A drain says nothing that can be understood: it must not be taken for no drain, nor for one of all.
+    """
+    section = plan.bird
+    drains = [drain for drain in _drains(operations) if drain.concerns(plan.document["labels"])]
+    if section is None or not drains:
+        return plan
+    drained = _drained(section, drains)
+    if drained == section:
+        return plan
+    return seal({**{key: value for key, value in plan.document.items() if key != "digest"}, "bird": drained})
+
+
+def _drains(operations: Sequence[Operation]) -> Iterator[Drain]:
+    for operation in operations:
+        if operation.kind == "drain":
+            yield _drain(operation.id, operation.target, operation.settings)
+
+
+def _drain(name: object, target: Mapping[str, Any], settings: Mapping[str, Any]) -> Drain:
+    unknown = sorted(set(target) - {*LABELS, *SELECTS})
+    if unknown or not target or not all(isinstance(value, str) and value for value in target.values()):
+        what = f"'{unknown[0]}'" if unknown else "a target without a value"
+        raise Refused(f"Drain {name} cannot be composed with a plan: {what} chooses nothing. End it and begin another.")
+    how, times = settings.get("how"), settings.get("times", 0)
+    if how not in HOWS or (how == "prepend" and not (_whole(times) and times > 0)):
+        what = "its 'how' is none of withdraw, graceful, and prepend with times"
+        raise Refused(f"Drain {name} cannot be composed with a plan: {what}. End it and begin another.")
+    return Drain(dict(target), how, times if how == "prepend" else 0)
+
+
+def _whole(times: Any) -> bool:
+    return isinstance(times, int) and not isinstance(times, bool)
+
+
+def _drained(section: BirdSection, drains: Sequence[Drain]) -> BirdSection:
+    neighbors = [_neighbor(neighbor, drains) for neighbor in section["neighbors"]]
+    # As in `bird.compile`: what no neighbor is told any more has no route on the host either, and goes first.
+    announced = {export["service"] for neighbor in neighbors for export in neighbor["export"]}
+    services = [service for service in section["services"] if service["name"] in announced]
+    return {**section, "services": services, "neighbors": neighbors}
+
+
+def _neighbor(neighbor: Neighbor, drains: Sequence[Drain]) -> Neighbor:
+    kept = []
+    for export in neighbor["export"]:
+        hit = [drain for drain in drains if drain.hits(neighbor["name"], export["service"])]
+        if not any(drain.how == "withdraw" for drain in hit):
+            kept.append(_last_choice(export, hit))
+    return {**neighbor, "export": kept}
+
+
+def _last_choice(export: Export, drains: Sequence[Drain]) -> Export:
+    communities = export["communities"]
+    if any(drain.how == "graceful" for drain in drains):
+        communities = sorted({*communities, GRACEFUL_SHUTDOWN})
+    more = max((drain.times for drain in drains), default=0)
+    prepend = max(min(export["prepend"] + more, MOST_PREPENDS), export["prepend"])
+    return {**export, "communities": communities, "prepend": prepend}
