@@ -7,7 +7,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tidegate.policy.rollout import Unit, WaveRule
+from tidegate.policy.waves import Unit, WaveRule
 from tidegate.rollout.baseline import Labels, Remaining
 from tidegate.rollout.order import rank, spread
 
@@ -26,20 +26,24 @@ class Left:
         index: The fleet.
         every: All of them.
         free: Those of them that no wave names: a host named in ``hosts`` waits for that wave.
+        among: The hosts that the waves are of; shares are of these.
+        still: Hosts that no wave takes, because nothing changes for them; they stay to be compared with.
     """
 
     index: Index
     every: Set[str]
     free: Set[str]
+    among: Set[str]
+    still: Set[str] = frozenset()
 
 
 def choose(rule: WaveRule, left: Left) -> Set[str]:
     """The hosts of one wave."""
     if rule.hosts is not None:
         return left.every & set(rule.hosts)
-    whole = left.index.select(rule.match) if rule.match is not None else left.index.everyone
+    whole = left.index.select(rule.match) & left.among if rule.match is not None else left.among
     if rule.one_per is not None and rule.unit == "host":
-        return _host_per_value(rule.one_per, whole & left.free, left)
+        return host_per_value(rule.one_per, whole & left.free, left)
     if rule.one_per is not None:
         return _unit_per_value(rule.one_per, rule.unit, whole & left.free, left)
     if rule.ways:
@@ -47,13 +51,13 @@ def choose(rule: WaveRule, left: Left) -> Set[str]:
     return whole & left.free
 
 
-def _host_per_value(label: str, hosts: Set[str], left: Left) -> set[str]:
+def host_per_value(label: str, hosts: Set[str], left: Left) -> set[str]:
     """One host of every value, such that a comparable one stays behind, as near as possible.
 
     Values with few hosts choose first: those with many can still make way.
     """
     labels = left.index.labels
-    remaining = Remaining(left.every, labels)
+    remaining = Remaining(left.every | left.still, labels)
     chosen = set()
     of_value = _grouped(hosts, label, left)
     for value in sorted(of_value, key=lambda value: (len(of_value[value]), value)):
