@@ -6,12 +6,13 @@ import logging
 
 import typer
 
-from tidegate.cli import check, release, rollout, schema, show
+from tidegate.cli import check, drift, judge, operation, release, rollout, schema, show, store
 
 app = typer.Typer(
     name="tidegate",
     help="One traffic policy in Salt pillar, compiled to BIRD, tc and XDP for every edge host.",
-    epilog="Start with [bold]tidegate check[/bold] beside a pillar/ folder. Nothing here changes a host.",
+    epilog="Start with [bold]tidegate check[/bold] beside a pillar/ folder. check, show, schema and release touch "
+    "no host; a rollout shows its plan, and asks.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -22,7 +23,14 @@ app.command("check")(check.command)
 app.command("show")(show.command)
 app.command("schema")(schema.command)
 app.add_typer(release.app, name="release")
+app.add_typer(store.app, name="store")
 app.add_typer(rollout.app, name="rollout")
+app.command("drain")(operation.drain)
+app.command("undrain")(operation.undrain)
+app.add_typer(operation.app, name="operation")
+app.add_typer(operation.app, name="operations", hidden=True)
+app.add_typer(drift.app, name="drift")
+app.command("judge")(judge.command)
 
 
 @app.callback()

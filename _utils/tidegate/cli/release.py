@@ -5,20 +5,19 @@ SQLAlchemy and the compiler are imported by the commands that use them: a `tideg
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
-from tidegate.cli import bird_conf, release_view
+from tidegate.cli import bird_conf, release_view, terminal
 from tidegate.cli.arguments import BROKEN, JsonOption, PillarOption, good_load
 from tidegate.cli.bird_conf import TEMPLATES, TemplatesOption, VersionOption
+from tidegate.cli.person import who
 from tidegate.cli.release_arguments import (
     After,
     AgainstOption,
@@ -36,6 +35,7 @@ from tidegate.cli.release_arguments import (
     WaiveOption,
 )
 from tidegate.cli.steps import steps
+from tidegate.cli.stores import if_any, opened
 from tidegate.host.errors import TidegateError
 from tidegate.host.plan import Plan
 from tidegate.policy.errors import suggest
@@ -52,9 +52,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-WIDTH = 120
-"""Columns where there is no terminal to ask."""
 
 
 @app.command("create")
@@ -85,15 +82,15 @@ def create(
     with _sentences(as_json), steps() as step:
         step(f"reading the policy in {pillar}")
         policy, document = good_load(pillar)
-        request = creation.Request(policy, document, _who(), note, reasons, against)
+        request = creation.Request(policy, document, who(), note, reasons, against)
         if dry_run:
             draft = creation.compile_release(request, step)
-            proposal = creation.propose(_store_if_any(store), request, draft, step)
+            proposal = creation.propose(if_any(store), request, draft, step)
             release, new = proposal.known, False
             if proposal.refused:
                 raise creation.RulesBroken(proposal.refused)
         else:
-            proposal, release, new = creation.create(_store(store, create=True), request, step)
+            proposal, release, new = creation.create(opened(store, create=True), request, step)
     outcome = {
         "id": proposal.draft.id,
         "new": new,
@@ -110,11 +107,11 @@ def create(
 def list_(most: MostOption = 20, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """List releases, newest first."""
     with _sentences(as_json):
-        releases = _store(store).releases(most)
+        releases = opened(store).releases(most)
     if as_json:
         typer.echo(json.dumps([release.as_dict() for release in releases], indent=2, ensure_ascii=False))
     elif releases:
-        _console().print(release_view.table(releases))
+        terminal.console().print(release_view.table(releases))
     else:
         typer.echo("There is no release yet.", err=True)
 
@@ -134,17 +131,17 @@ def show(
     [bold]tidegate release show 3f2a --host edge1.lhr1 --json[/bold]    the plan itself
     """
     with _sentences(as_json):
-        opened = _store(store)
-        release = _chosen(opened, id_)
+        found = opened(store)
+        release = _chosen(found, id_)
         if policy:
-            typer.echo(json.dumps(json.loads(opened.policy(release)), indent=2, ensure_ascii=False))
+            typer.echo(json.dumps(json.loads(found.policy(release)), indent=2, ensure_ascii=False))
         elif host is not None:
-            plan = _plan(opened, release, host)
-            _print(plan.document if as_json else release_view.plan(plan), as_json)
+            plan = _plan(found, release, host)
+            terminal.show(plan.document if as_json else release_view.plan(plan), as_json)
         elif as_json:
-            _print({**release.as_dict(), "plans": opened.digests(release)}, as_json)
+            terminal.show({**release.as_dict(), "plans": found.digests(release)}, as_json)
         else:
-            _print(release_view.page(release), as_json)
+            terminal.show(release_view.page(release), as_json)
 
 
 @app.command("delta")
@@ -171,16 +168,16 @@ def delta(
 
     version = bird_conf.version(bird_version)
     with _sentences(as_json), steps() as step:
-        opened = _store(store)
+        found = opened(store)
         step("reading both releases")
-        comparison = compared(opened, opened.find(before), opened.find(after), host)
+        comparison = compared(found, found.find(before), found.find(after), host)
     if diff is not None:
         spelling = None if diff is DiffForm.PLAN else lambda plan: _bird_text(plan, version, templates)
         for difference in comparison.differences(spelling):
             for line in release_view.diff(difference):
-                _console().print(line, soft_wrap=True)
+                terminal.console().print(line, soft_wrap=True)
     else:
-        _print(comparison.as_dict() if as_json else view(comparison.delta), as_json)
+        terminal.show(comparison.as_dict() if as_json else view(comparison.delta), as_json)
 
 
 @app.command("verify")
@@ -192,51 +189,40 @@ def verify(id_: Id = None, store: StoreOption = None, as_json: JsonOption = Fals
     from tidegate.release.verification import verify as verified
 
     with _sentences(as_json), steps() as step:
-        opened = _store(store)
-        outcomes = verified(opened, [opened.find(id_)] if id_ else opened.releases(), step)
+        found = opened(store)
+        outcomes = verified(found, [found.find(id_)] if id_ else found.releases(), step)
     if as_json:
         typer.echo(json.dumps([outcome.as_dict() for outcome in outcomes], indent=2, ensure_ascii=False))
     for outcome in outcomes if not as_json else ():
         hosts = f"{outcome.release.short}  {outcome.release.hosts} hosts"
-        _console().print(f"{hosts}  [red]damaged[/red]" if outcome.damage else f"{hosts}  [green]intact[/green]")
+        terminal.console().print(
+            f"{hosts}  [red]damaged[/red]" if outcome.damage else f"{hosts}  [green]intact[/green]"
+        )
         for reason in outcome.damage:
-            _console().print(f"  {reason}", markup=False, soft_wrap=True)
+            terminal.console().print(f"  {reason}", markup=False, soft_wrap=True)
     if any(outcome.damage for outcome in outcomes):
         raise typer.Exit(BROKEN)
 
 
 @contextmanager
 def _sentences(as_json: bool) -> Iterator[None]:
-    """What Tidegate raises as one sentence, findings as a list; the command then ends with 1."""
-    try:
-        yield
-    except TidegateError as error:
-        findings = [finding.as_dict() for finding in getattr(error, "findings", ())]
-        if as_json:
-            typer.echo(json.dumps({"error": str(error), "findings": findings}, indent=2, ensure_ascii=False))
-        elif findings:
-            console = Console(stderr=True, highlight=False, soft_wrap=True)
-            console.print(release_view.findings(findings))
-            console.print("[red]No release was created.[/red] Change the policy, or waive a rule and say why: --help.")
-        else:
-            typer.echo(str(error), err=True)
-        raise typer.Exit(BROKEN) from None
-
-
-def _store(told: str | None, *, create: bool = False) -> Store:
-    from tidegate.release.location import location
-    from tidegate.release.store import Store
-
-    return Store(location(told), create=create)
-
-
-def _store_if_any(told: str | None) -> Store | None:
-    from tidegate.release.errors import Missing
-
-    try:
-        return _store(told)
-    except Missing:
-        return None
+    """As `terminal.sentences`, with the findings of rules as a list."""
+    with terminal.sentences(as_json):
+        try:
+            yield
+        except TidegateError as error:
+            findings = [finding.as_dict() for finding in getattr(error, "findings", ())]
+            if as_json:
+                terminal.show({"error": str(error), "findings": findings}, as_json)
+            elif findings:
+                console = Console(stderr=True, highlight=False, soft_wrap=True)
+                console.print(release_view.findings(findings))
+                console.print(
+                    "[red]No release was created.[/red] Change the policy, or waive a rule and say why: --help."
+                )
+            else:
+                raise
+            raise typer.Exit(BROKEN) from None
 
 
 def _chosen(store: Store, id_: str | None) -> Release:
@@ -258,7 +244,7 @@ def _plan(store: Store, release: Release, host: str) -> Plan:
 
 
 def _tell(proposal: Proposal, release: Release | None, new: bool, reasons: Mapping[str, str]) -> None:
-    console = _console()
+    console = terminal.console()
     short, hosts = proposal.draft.id[:SHORT], f"{len(proposal.draft.plans)} hosts"
     if proposal.known:
         when = f"{proposal.known.created_at:%Y-%m-%d %H:%M} UTC by {proposal.known.who}"
@@ -288,31 +274,9 @@ def _paired(waive: list[str], because: list[str]) -> dict[str, str]:
     return dict(zip(waive, because, strict=True))
 
 
-def _who() -> str:
-    """The person, also behind sudo."""
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
-
-
 def _bird_text(plan: Plan, version: tuple[int, int, int], templates: Path) -> str:
     if plan.bird is None:
         return ""
     # The marker differs whenever anything does, and between hosts.
     lines = bird_conf.text(plan.bird, version, templates).splitlines()
     return "\n".join(line for line in lines if "define TIDEGATE_MARKER" not in line)
-
-
-def _print(what: Any, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(what, indent=2, ensure_ascii=False))
-    else:
-        _console().print(what)
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, WIDTH)
-    return console

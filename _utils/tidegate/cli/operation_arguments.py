@@ -1,0 +1,52 @@
+"""Arguments and options of ``tidegate drain``, ``undrain`` and ``operation``."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+
+class How(str, Enum):
+    """How traffic is led away."""
+
+    WITHDRAW = "withdraw"
+    PREPEND = "prepend"
+    GRACEFUL = "graceful"
+
+
+Target = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="TARGET...",
+        help="A host, or LABEL=VALUE: pop, region, service, neighbor; all must fit.",
+        show_default=False,
+    ),
+]
+Places = Annotated[
+    list[str],
+    typer.Argument(metavar="TARGET...", help="A host, or pop=VALUE, or region=VALUE.", show_default=False),
+]
+ForOption = Annotated[
+    str | None,
+    typer.Option(
+        "--for", metavar="DURATION", help="Ends by itself after so long: 45m, 2h, 1d.", show_default="until ended"
+    ),
+]
+HowOption = Annotated[
+    How,
+    typer.Option(
+        "--how", help="Withdraw; or stay reachable and be the last choice: a longer path, or RFC 8326's community."
+    ),
+]
+TimesOption = Annotated[int | None, typer.Option("--times", min=1, help="How often --how prepend prepends.")]
+LaterOption = Annotated[
+    bool, typer.Option("--later", help="Leave it to the hosts' next highstate instead of telling them now.")
+]
+BelowOption = Annotated[
+    bool, typer.Option("--below-min-pops", help="Even if it leaves a service with fewer PoPs than its min_pops.")
+]
+WaitOption = Annotated[int, typer.Option("--wait", metavar="SECONDS", min=1, help="How long to wait for hosts.")]
+EverOption = Annotated[bool, typer.Option("--all", help="Those that have ended too.")]
+IdArgument = Annotated[int, typer.Argument(metavar="ID", min=1, help="The operation's number.", show_default=False)]
