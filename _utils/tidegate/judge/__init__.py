@@ -1,0 +1,1 @@
+"""The judge: hosts with a release against hosts without it, at any time, with error rates that hold."""
