@@ -10,11 +10,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import salt.channel.client  # noqa: F401
 
 from tidegate.release.location import parse
 from tidegate.release.store import Store
 
 sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("release", "policy")]
+
+# Importing Salt's channel leaves a finder of the old protocol behind (PEP 302), with which pytest cannot import a test.
+sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
 
 NUMBERS = itertools.count(1)
 

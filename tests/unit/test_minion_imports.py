@@ -10,7 +10,19 @@ import pytest
 
 LIBRARY = Path(__file__).parents[2] / "_utils"
 MASTER_ONLY = ("policy", "cli", "release", "rollout", "judge")
-MASTER_LIBRARIES = ("pydantic", "pydantic_core", "sqlalchemy", "typer", "rich", "click")
+MASTER_LIBRARIES = (
+    "pydantic",
+    "pydantic_core",
+    "sqlalchemy",
+    "typer",
+    "rich",
+    "click",
+    "alembic",
+    "prometheus_client",
+    "numpy",
+    "scipy",
+    "matplotlib",
+)
 SALT_LIBRARIES = ("jinja2", "yaml", "salt", "msgpack")
 
 # Each import stands alone as far as it can: what an earlier one brought in is taken out again.

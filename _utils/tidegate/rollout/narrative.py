@@ -8,8 +8,8 @@ from typing import Any
 from tidegate.rollout.errors import some
 from tidegate.rollout.event import Event
 
-ACTS = {"apply": "gets the release", "confirm": "is confirmed", "back": "goes back"}
-ACTS_OF_MANY = {"apply": "get the release", "confirm": "are confirmed", "back": "go back"}
+ACTS = {"apply": "gets the release", "confirm": "is being confirmed", "back": "goes back"}
+ACTS_OF_MANY = {"apply": "get the release", "confirm": "are being confirmed", "back": "go back"}
 
 OUTCOMES = {
     "ok": "ran it already",
