@@ -48,12 +48,15 @@ def read(generation: Path) -> Rules:
         Refused: the file is damaged; nothing is guessed.
     """
     try:
-        document = json.loads((generation / FILE).read_bytes())
-        return {name: _service(entry) for name, entry in document["services"].items()}
+        return _rules(json.loads((generation / FILE).read_bytes()))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refused(f"{generation / FILE} is damaged: {error}") from None
+
+
+def _rules(document: Mapping[str, Any]) -> Rules:
+    return {name: _service(entry) for name, entry in document["services"].items()}
 
 
 def _service(entry: Mapping[str, Any]) -> ServiceRule:
