@@ -24,7 +24,7 @@ from tidegate.checker.looker import Looker, Seen
 from tidegate.checker.machine import Pulse, Standing
 from tidegate.checker.metrics import Tally
 from tidegate.checker.record import Known
-from tidegate.checker.rules import Rules
+from tidegate.checker.rules import Rules, ServiceRule
 from tidegate.host.errors import Failed, TidegateError
 from tidegate.host.paths import paths
 
@@ -85,13 +85,13 @@ class Checker:
                 for name in found
             }
             known = record.read() if self._generation is None else record.Record()
-            self._services = {name: self._begin(name, known, live, now) for name in found}
+            self._services = {name: self._begin(name, found[name], known, live, now) for name in found}
             self._rules, self._generation = found, generation
             self._remember()
         self._look()
         self._tell(f"{', '.join(sorted(found)) or 'no service'} of generation {generation.name} is looked after")
 
-    def _begin(self, name: str, known: record.Record, live: set[routes.Route], now: float) -> Known:
+    def _begin(self, name: str, rule: ServiceRule, known: record.Record, live: set[routes.Route], now: float) -> Known:
         """A service of a generation that is new: as it was before, else as the kernel and the record have it."""
         there = bool(self._routes[name] & live)
         one = self._services.get(name) or known.services.get(name)
@@ -100,9 +100,21 @@ class Checker:
         if name in self._services or known.is_of_this_boot:
             # Announced, and yet without a route: this process died in between, or somebody took it away by hand.
             lost = one.standing.state == "up" and not there
-            return Known(Standing("unproven", now, was_up=True), False, {}, one.why) if lost else one
+            if lost or self._is_judged_anew(name, rule):
+                return Known(Standing("unproven", now, was_up=lost), False, {}, one.why)
+            return one
         standing = machine.after_boot(one.standing, now)
         return Known(standing, False, one.pulses if standing.state == "down" else {}, one.why)
+
+    def _is_judged_anew(self, name: str, rule: ServiceRule) -> bool:
+        """Whether a service is down by checks alone that are no more, or that look at something else now: what they saw
+        says nothing, as after a change with a wrong check that was undone."""
+        one, before = self._services.get(name), self._rules.get(name)
+        if one is None or before is None or one.standing.state != "down" or one.announced:
+            return False
+        now = {check.name: check.looks_at for check in rule.checks}
+        sick = [check for check in before.checks if one.pulses.get(check.name, Pulse()).well is False]
+        return bool(sick) and all(now.get(check.name) != check.looks_at for check in sick)
 
     def _look(self) -> None:
         wanted = {(name, check.name): check for name, rule in self._rules.items() for check in rule.checks}

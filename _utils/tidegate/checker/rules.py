@@ -26,6 +26,11 @@ class CheckRule:
     fall: int
     expected: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def looks_at(self) -> tuple[Any, ...]:
+        """What a look depends on; how many looks it takes is not part of it."""
+        return self.kind, self.target, self.expected, self.timeout
+
 
 @dataclass(frozen=True)
 class ServiceRule:

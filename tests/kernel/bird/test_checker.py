@@ -256,6 +256,17 @@ def test_a_generation_without_the_check_announces_at_once(announced, checked, ed
     assert links.generation() == plain.resolve()
 
 
+def test_a_wrong_check_that_is_undone_is_forgotten_with_the_first_good_look(announced, checked, origin, neighbor):
+    wrong = rule()["checks"][0] | {"target": f"http://127.0.0.1:{PORT + 1}/"}
+    live.apply(checked.generation(checks=[wrong], hold=60.0), 60)
+    until(lambda: gone(neighbor), "withdrawn", 10)
+    live.apply(announced, None)
+    assert gone(neighbor), "nothing is announced before the look"
+    begun = time.monotonic()
+    until(lambda: back(neighbor), "announced again", 10)
+    assert time.monotonic() - begun < 1.5
+
+
 def test_a_service_that_gains_a_check_stays_announced(checked, edge, origin, neighbor):
     edge.confirmed(edge.generation())
     until(lambda: back(neighbor), "announced")
