@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tidegate.bird.routes import Route
 from tidegate.checker import rules
 from tidegate.checker.rules import Rules
 from tidegate.host.errors import Refused
@@ -39,10 +38,6 @@ class Desired:
     sessions: list[PlannedSession]
     conf: str
     rules: Rules = field(default_factory=dict)
-
-    def service_routes(self) -> set[Route]:
-        """The routes that announce the services."""
-        return {(self.table, prefix) for prefix in self.routes}
 
 
 def read(generation: Path) -> Desired:
