@@ -2,6 +2,8 @@
 This host's traffic policy: what it runs, whether it is healthy, and the transaction's verbs.
 """
 
+from tidegate.checker import elsewhere as _elsewhere
+from tidegate.checker import report as _report
 from tidegate.host import fence as _fence
 from tidegate.host import handover, record, transaction
 from tidegate.host import status as _status
@@ -179,6 +181,43 @@ def probe(kind, target, timeout=5, **expected):
     """
     given = {key: value for key, value in expected.items() if not key.startswith("__")}
     return told(lambda: _probe.probe(kind, target, timeout, **given))
+
+
+def services():
+    """
+    What the checker knows of every service with checks: its state (``unproven``, ``up``, ``down`` or ``held``), whether
+    it is announced, why it is not well, and its checks.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge*' traffic.services
+    """
+    return told(_report.services)
+
+
+def seen_elsewhere(service, up, seconds=60):
+    """
+    Tell this host on how many other hosts a service is up, which it cannot know by itself. With 0, a service whose
+    policy says ``on_all_down: keep`` is announced although it is sick; with more, it is withdrawn.
+
+    service
+        The service's name.
+
+    up
+        The number of other hosts on which it is up.
+
+    seconds
+        For how long that holds, 1 to 3600. After that this host judges by what it sees itself.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge1.lhr1' traffic.seen_elsewhere web 3 seconds=120
+    """
+    return told(lambda: _elsewhere.tell(str(service), up, seconds))
 
 
 def _id(generation):

@@ -15,6 +15,9 @@ traffic:
       web:
         prefixes: [192.0.2.0/24, "2001:db8:100::/48"]
         min_pops: 2             # never announced from fewer PoPs than this
+        check:                  # every edge asks its own origin, and announces the service only while that answers
+          {http: "http://127.0.0.1:8080/health", body: ok, interval: 1s, timeout: 1s, rise: 3, fall: 2}
+        hold: 5s                # well for so long before it is announced again
 
     neighbors:
 {%- for host, uplink in uplinks.items() %}

@@ -51,9 +51,9 @@ def modules():
 
 
 def survives_alone(name):
-    """Whether the dead-man and the restore at boot need the module: the system's Python runs it."""
+    """Whether the dead-man, the restore at boot or the checker need the module: the system's Python runs it."""
     parts = name.split(".")
-    return parts[1:2] in (["host"], ["bpf"]) or parts[-1] in ("live", "health")
+    return parts[1:2] in (["host"], ["bpf"], ["checker"]) or parts[-1] in ("live", "health")
 
 
 @cache

@@ -60,3 +60,11 @@ def test_exactly_the_planned_services_are_in_the_services_table(host, bird):
         planned = {str(ipaddress.ip_network(p)) for service in bird["services"] for p in service[family]}
         routes = host.run(f"ip {flag} route show table {bird['table']} type blackhole").stdout
         assert set(re.findall(r"blackhole (\S+)", routes)) == planned
+
+
+def test_the_checker_runs_where_a_service_has_checks(host, bird):
+    if not any("health" in service for service in bird["services"]):
+        pytest.skip("no service of this host has checks")
+    service = host.service("tidegate-health")
+    assert service.is_running
+    assert service.is_enabled

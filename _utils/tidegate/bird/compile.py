@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from tidegate.bird.section import BirdSection, Export, Family, Import, Neighbor, Service
+from tidegate.bird.section import (
+    BirdSection,
+    Export,
+    Family,
+    Import,
+    Neighbor,
+    Service,
+    ServiceCheck,
+    ServiceHealth,
+)
 
 if TYPE_CHECKING:
     from tidegate.policy import routing
@@ -13,6 +22,8 @@ if TYPE_CHECKING:
 
 TABLE = 4210
 """The kernel table of the services' routes; no ip rule points at it, so it carries no traffic."""
+HOLD = 10.0
+"""Seconds for which a service must be well before it is announced again, where the policy does not say."""
 
 
 def compile_section(policy: Policy, host: str) -> BirdSection | None:
@@ -104,7 +115,26 @@ def _exports(policy: Policy, announcements: tuple[int, ...], family: Family) -> 
 
 
 def _service(policy: Policy, name: str) -> Service:
-    return policy.index.shared(("bird.service", name), lambda: _split(name, policy.index.targets[name]))
+    return policy.index.shared(("bird.service", name), lambda: _whole(policy, name))
+
+
+def _whole(policy: Policy, name: str) -> Service:
+    assert policy.routing is not None
+    service = _split(name, policy.index.targets[name])
+    if (health := _health(policy.routing.services[name])) is not None:
+        service["health"] = health
+    return service
+
+
+def _health(service: routing.Service) -> ServiceHealth | None:
+    if service.check is None:
+        return None
+    return {
+        "checks": [cast(ServiceCheck, check.settings()) for check in service.check],
+        "hold": HOLD if service.hold_seconds is None else service.hold_seconds,
+        "on_all_down": service.on_all_down or "withdraw",
+        "on_checker_loss": service.on_checker_loss or "keep",
+    }
 
 
 def _split(name: str, prefixes: tuple[str, ...]) -> Service:

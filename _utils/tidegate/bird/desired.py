@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tidegate.bird.routes import Route
+from tidegate.checker import rules
+from tidegate.checker.rules import Rules
 from tidegate.host.errors import Refused
 
 
@@ -28,17 +29,15 @@ class PlannedSession:
 
 @dataclass(frozen=True)
 class Desired:
-    """One generation's BIRD. ``routes`` maps each service prefix to its service's name."""
+    """One generation's BIRD. ``routes`` maps each service prefix to its service's name; ``rules`` are those of the
+    services that have checks."""
 
     marker: str
     table: int
     routes: dict[str, str]
     sessions: list[PlannedSession]
     conf: str
-
-    def service_routes(self) -> set[Route]:
-        """The routes that announce the services."""
-        return {(self.table, prefix) for prefix in self.routes}
+    rules: Rules = field(default_factory=dict)
 
 
 def read(generation: Path) -> Desired:
@@ -50,6 +49,7 @@ def read(generation: Path) -> Desired:
     try:
         document = json.loads((generation / "bird.json").read_bytes())
         document["sessions"] = [PlannedSession(**session) for session in document["sessions"]]
-        return Desired(**document, conf=(generation / "bird.conf").read_text(encoding="utf-8"))
+        text = (generation / "bird.conf").read_text(encoding="utf-8")
+        return Desired(**document, conf=text, rules=rules.read(generation))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Refused(f"{generation} does not hold a whole BIRD configuration: {error}") from None

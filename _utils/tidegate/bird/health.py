@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tidegate.bird import daemon, desired, parse, routes
+from tidegate.bird import daemon, desired, parse, routes, services
 from tidegate.bird.control import Control, Rejected
 from tidegate.bird.desired import Desired, PlannedSession
 from tidegate.bird.parse import Session
+from tidegate.checker import daemon as checker
+from tidegate.checker import record
+from tidegate.checker.record import Known
 from tidegate.host.check import Check
 
 
 def baseline() -> dict[str, Any]:
-    """The sessions as they are: ``{"sessions": {protocol: {address, asn, state, imported}}}``; empty without BIRD."""
+    """The sessions as they are, and the services that the checker has withdrawn; empty without BIRD.
+
+    ``{"sessions": {protocol: {address, asn, state, imported}}, "sick": [service]}``.
+    """
     control = daemon.connect()
     if control is None:
         return {}
@@ -25,7 +32,8 @@ def baseline() -> dict[str, Any]:
         "sessions": {
             name: {"address": one.address, "asn": one.asn, "state": one.state, "imported": one.imported}
             for name, one in now.items()
-        }
+        },
+        "sick": sorted(name for name, one in record.read().services.items() if one.standing.state in ("down", "held")),
     }
 
 
@@ -36,6 +44,8 @@ def checks(generation: Path, before: dict[str, Any]) -> list[Check]:
     from blocking every change at a PoP: a session that was down before the change, to the same address and AS, and
     is down now is ``ok`` with the figure 0 and a reason that says so; nothing is expected to be announced there.
 
+    A service that the checker has withdrawn is bad, and is not expected to be announced.
+
     Figures: ``bird.session.*`` routes learned, ``bird.announced.*`` prefixes sent, ``bird.service.*`` routes present.
     """
     planned = desired.read(generation)
@@ -45,9 +55,12 @@ def checks(generation: Path, before: dict[str, Any]) -> list[Check]:
     with control:
         now = _sessions(control)
         found = [Check("bird.daemon", "ok", control.banner), _marker(control, planned), _exactly(planned, now)]
-        found += _services(planned)
+        held = services.sick(planned, routes.live())
+        found += _checker(planned) + _services(planned, held, before)
+        silent = {prefix for prefix, service in planned.routes.items() if service in held}
         for session in planned.sessions:
-            found += _session(control, session, now.get(session.protocol), _known(before, session))
+            announced = replace(session, announces=[one for one in session.announces if one not in silent])
+            found += _session(control, announced, now.get(session.protocol), _known(before, session))
     return found
 
 
@@ -78,15 +91,43 @@ def _exactly(planned: Desired, now: Mapping[str, Session]) -> Check:
     return Check("bird.sessions", "ok", f"exactly the {len(found)} planned", len(found))
 
 
-def _services(planned: Desired) -> list[Check]:
+def _services(planned: Desired, held: Mapping[str, Known | None], before: Mapping[str, Any]) -> list[Check]:
     live = {prefix for table, prefix in routes.live() if table == planned.table}
     found = []
     for service in sorted(set(planned.routes.values())):
         prefixes = {prefix for prefix, owner in planned.routes.items() if owner == service}
+        if service in held:
+            found.append(_withheld(service, held[service], prefixes & live, before))
+            continue
         missing = sorted(prefixes - live)
         reason = f"no route for {', '.join(missing)}" if missing else "routes present"
         found.append(Check(f"bird.service.{service}", "bad" if missing else "ok", reason, len(prefixes) - len(missing)))
     return found
+
+
+def _withheld(service: str, known: Known | None, there: Set[str], before: Mapping[str, Any]) -> Check:
+    """A service that is not announced because it is not well. One that was sick before a change does not stop it."""
+    name = f"bird.service.{service}"
+    if there:
+        return Check(name, "bad", f"withheld, but has a route for {', '.join(sorted(there))}", len(there))
+    if known is None or known.standing.state == "unproven":
+        return Check(name, "unknown", "not announced yet: the checker has not seen that it is well", 0)
+    if known.standing.state == "held":
+        why = "not announced: well again, but not for long enough"
+    else:
+        why = f"not announced: {known.why or 'a check is sick'}"
+    if service in before.get("sick", ()):
+        return Check(name, "ok", f"{why} (sick before this change too)", 0)
+    return Check(name, "bad", why, 0)
+
+
+def _checker(planned: Desired) -> list[Check]:
+    """Whether somebody looks after the services that have checks."""
+    if not planned.rules:
+        return []
+    if not checker.is_running():
+        return [Check("bird.checker", "bad", "it does not run: nobody looks whether the services are well", 0)]
+    return [Check("bird.checker", "ok", "it runs", len(planned.rules))]
 
 
 def _session(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tidegate.bird import conf, daemon, desired, interfaces, parse, routes
+from tidegate.bird import conf, daemon, desired, interfaces, parse, routes, services
 from tidegate.bird.control import Control
 from tidegate.bird.desired import Desired
 from tidegate.bird.parse import OLDEST, Version
@@ -71,14 +71,11 @@ def withdraw(generation: Path) -> list[str]:
     Returns:
         A line for each.
     """
-    planned = desired.read(generation)
-    gone = {(table, prefix) for table, prefix in routes.live() if prefix not in planned.routes}
-    routes.remove(gone)
-    return [f"- announce {prefix}" for _, prefix in sorted(gone)]
+    return [f"- announce {prefix}" for prefix in services.withdraw(desired.read(generation))]
 
 
 def apply(generation: Path, timeout: int | None) -> None:
-    """Make BIRD run the generation and announce its services.
+    """Make BIRD run the generation and announce its services, but for those that are sick.
 
     With ``timeout``, BIRD itself goes back to what it ran before unless ``confirm`` comes. With ``None`` the file BIRD
     starts from is replaced too; at boot, where BIRD is not yet to be started, nothing more is done.
@@ -89,9 +86,9 @@ def apply(generation: Path, timeout: int | None) -> None:
     """
     planned = desired.read(generation)
     if timeout is None:
-        _apply_for_good(planned)
+        _apply_for_good(planned, generation)
     else:
-        _apply_on_trial(planned, timeout)
+        _apply_on_trial(planned, generation, timeout)
 
 
 def confirm(generation: Path) -> None:
@@ -124,32 +121,31 @@ def remove() -> None:
     finally:
         if control:
             control.close()
-    routes.remove(routes.live())
+    services.remove()
 
 
-def _apply_on_trial(planned: Desired, timeout: int) -> None:
+def _apply_on_trial(planned: Desired, generation: Path, timeout: int) -> None:
     with daemon.connect_or_start() as control:
         if daemon.running_marker(control) == planned.marker:
-            _set_routes(planned)
+            services.announce(planned, generation)
             return
         with _candidate(planned) as file:
             daemon.check(control, file)
-            missing = planned.service_routes() - routes.live()
+            # What still runs does not know the new prefixes: they are announced with the new configuration only.
+            early = services.announce_early(planned)
             try:
-                # What still runs does not know the new prefixes: they are announced with the new configuration only.
-                routes.add(missing)
                 daemon.configure(control, file, timeout)
             except TidegateError:
-                routes.remove(missing & routes.live())
+                services.take_back(early)
                 raise
-        _set_routes(planned)
+        services.announce(planned, generation)
 
 
-def _apply_for_good(planned: Desired) -> None:
+def _apply_for_good(planned: Desired, generation: Path) -> None:
     control = daemon.connect()
     if control is None:
         _install(planned)
-        _set_routes(planned)
+        services.announce(planned, generation)
         if daemon.has_systemd() and not daemon.is_booting():
             daemon.start()
         return
@@ -162,9 +158,9 @@ def _apply_for_good(planned: Desired) -> None:
                 daemon.check(control, file)
             # From here on a BIRD that dies starts again with this: the routes go in first and stay in.
             _install(planned)
-            routes.add(planned.service_routes() - routes.live())
+            services.announce_early(planned)
             daemon.configure(control, paths().bird_conf, None)
-        _set_routes(planned)
+        services.announce(planned, generation)
 
 
 @contextmanager
@@ -176,12 +172,6 @@ def _candidate(planned: Desired) -> Iterator[Path]:
         yield file
     finally:
         file.unlink(missing_ok=True)
-
-
-def _set_routes(planned: Desired) -> None:
-    live = routes.live()
-    routes.add(planned.service_routes() - live)
-    routes.remove(live - planned.service_routes())
 
 
 def _install(planned: Desired) -> None:
@@ -218,9 +208,9 @@ def _running_conf(marker: str | None) -> str:
 
 
 def _route_changes(planned: Desired) -> list[str]:
-    live, wanted = routes.live(), planned.service_routes()
-    added = [f"+ announce {prefix} ({planned.routes[prefix]})" for _, prefix in sorted(wanted - live)]
-    return added + [f"- announce {prefix}{_service_of(prefix)}" for _, prefix in sorted(live - wanted)]
+    added, gone, units = services.changes(planned, routes.live())
+    lines = [f"+ announce {prefix} ({planned.routes[prefix]})" for _, prefix in sorted(added)]
+    return lines + [f"- announce {prefix}{_service_of(prefix)}" for _, prefix in sorted(gone)] + units
 
 
 def _service_of(prefix: str) -> str:

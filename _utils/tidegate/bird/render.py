@@ -47,7 +47,8 @@ def render(
 
     Returns:
         ``bird.conf`` as BIRD reads it, and ``bird.json`` (no secrets): marker, table, the services' routes, the
-        sessions and what each is to announce, as ``live`` and ``health`` need them.
+        sessions and what each is to announce, as ``live`` and ``health`` need them. ``health.json`` if a service has
+        checks: what the checker looks at (``checker/rules.py``).
 
     Raises:
         Refused: BIRD is too old, or a value would not stay a value in BIRD's configuration; the field is named.
@@ -73,7 +74,10 @@ def render(
     marker = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:16]
     # The first one: the marker stands before everything that comes from the plan.
     text = text.replace(_NO_MARKER, marker, 1)
-    return {"bird.conf": text, "bird.json": json.dumps(_desired(section, marker), indent=1, sort_keys=True) + "\n"}
+    files = {"bird.conf": text, "bird.json": _json(_desired(section, marker))}
+    # A file of its own: the runtime that a host goes back with may be older and refuses what it does not know.
+    health = {service["name"]: service["health"] for service in section["services"] if "health" in service}
+    return {**files, "health.json": _json({"services": health})} if health else files
 
 
 @lru_cache(maxsize=4)
@@ -181,6 +185,10 @@ def _desired(section: BirdSection, marker: str) -> dict[str, Any]:
             for neighbor in section["neighbors"]
         ],
     }
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
 def _both(service: Any) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 Family = Literal["ipv4", "ipv6"]
 Role = Literal["provider", "customer", "peer", "ibgp"]
+OnTrouble = Literal["keep", "withdraw"]
 
 
 class SecretReference(TypedDict):
@@ -62,12 +63,45 @@ class Neighbor(TypedDict):
     export: list[Export]
 
 
-class Service(TypedDict):
-    """What the host announces to anyone: one blackhole route a prefix in the kernel table BIRD learns from."""
+class ServiceCheck(TypedDict):
+    """One check of a service; times in seconds.
 
+    ``target``: a URL, ``ADDRESS:PORT``, or a command as a list. ``expected`` by kind: ``status``, ``body``, ``address``
+    (http); ``question``, ``type``, ``answer`` (dns); ``user`` (command).
+    """
+
+    name: str
+    kind: Literal["http", "tcp", "dns", "command"]
+    target: str | list[str]
+    expected: dict[str, Any]
+    interval: float
+    timeout: float
+    rise: int
+    fall: int
+
+
+class ServiceHealth(TypedDict):
+    """When a service is withdrawn and announced again; ``hold`` in seconds."""
+
+    checks: list[ServiceCheck]
+    hold: float
+    on_all_down: OnTrouble
+    on_checker_loss: OnTrouble
+
+
+class _Announced(TypedDict):
     name: str
     ipv4: list[str]
     ipv6: list[str]
+
+
+class Service(_Announced, total=False):
+    """What the host announces to anyone: one blackhole route a prefix in the kernel table BIRD learns from.
+
+    Without ``health`` nothing but a change of the plan withdraws it.
+    """
+
+    health: ServiceHealth
 
 
 class BirdSection(TypedDict):

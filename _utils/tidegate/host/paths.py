@@ -19,6 +19,8 @@ class Paths:
     """The file BIRD reads when it starts (its ``-c``)."""
     bird_socket: Path
     """BIRD's control socket."""
+    run: Path
+    """What a boot forgets: the checker's lock and its metrics."""
 
     @property
     def generations(self) -> Path:
@@ -33,5 +35,6 @@ def paths() -> Paths:
         state=Path(get("TIDEGATE_STATE", "/var/lib/tidegate")),
         bpffs=Path(get("TIDEGATE_BPFFS", "/sys/fs/bpf/tidegate")),
         bird_conf=Path(get("TIDEGATE_BIRD_CONF", "/etc/bird/bird.conf")),
+        run=Path(get("TIDEGATE_RUN", "/run/tidegate")),
         bird_socket=Path(get("TIDEGATE_BIRD_SOCKET", "/run/bird/bird.ctl")),
     )

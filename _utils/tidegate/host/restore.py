@@ -1,4 +1,5 @@
-"""What runs from the copied runtime with the system's Python: the dead-man, the restore at boot, a look at health."""
+"""What runs from the copied runtime with the system's Python: the dead-man, the restore at boot, the checker of the
+services, a look at health."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import json
 import sys
 import time
 
+from tidegate.checker import daemon, loss, report
 from tidegate.host import device, durable, generation, record, status, transaction
 from tidegate.host.errors import TidegateError
 
@@ -14,7 +16,15 @@ _DEVICES_WAIT = 30.0
 
 def main() -> int:
     """Run a verb; 0 when the host runs the confirmed generation (``health``: and is healthy), 1 otherwise."""
-    verbs = {"boot": boot, "deadman": undo_expired, "health": tell_health, "status": tell_status}
+    verbs = {
+        "boot": boot,
+        "deadman": undo_expired,
+        "checker": daemon.run,
+        "checker-lost": loss.lost,
+        "health": tell_health,
+        "status": tell_status,
+        "services": tell_services,
+    }
     verb = sys.argv[1] if len(sys.argv) == 2 else ""
     if verb not in verbs:
         print(f"usage: python3 RUNTIME {'|'.join(verbs)}", file=sys.stderr)
@@ -38,6 +48,12 @@ def tell_health() -> list[str]:
 def tell_status() -> list[str]:
     """Print what this host runs, would go back to, and is changing to, as JSON."""
     print(json.dumps(status.status(), indent=2))
+    return []
+
+
+def tell_services() -> list[str]:
+    """Print what the checker knows of every service, as JSON."""
+    print(json.dumps(report.services(), indent=2))
     return []
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from tidegate.host import dns
 from tidegate.host.errors import Failed, Refused
-from tidegate.minion import dns
 
 Seen = dict[str, Any]
 _LONGEST = 60.0

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from typing_extensions import Self
 
 from tidegate.policy.addresses import Address, Prefix
+from tidegate.policy.durations import Duration, between, seconds
 from tidegate.policy.errors import unlike
 from tidegate.policy.selectors import Match, Recipients, Role
-from tidegate.policy.strict import Listed, Name, Several, Strict, Text, one_or_more, spelt
+from tidegate.policy.service_checks import OnTrouble, ServiceCheck
+from tidegate.policy.strict import Listed, Name, OneOrMore, Several, Strict, Text, one_or_more, spelt
 
 RESERVED_ASNS = frozenset({0, 23456, 65535, 4294967295})
 """RFC 7607, 6793, 7300."""
+
+MOST_CHECKS = 8
+"""Of one service: each is a thread of the checker on every host that announces it."""
 
 SENDS_ROUTES: dict[str, Literal["all", "none"]] = {"provider": "all", "peer": "all", "ibgp": "all", "customer": "none"}
 """What is accepted where a neighbor does not say. A customer must be asked for explicitly: its routes need a filter."""
@@ -58,6 +64,39 @@ class Service(Strict):
         description="Whether we need it ourselves to reach or run the fleet: a release that announces it anywhere less "
         "than now needs a waiver.",
     )
+    check: Annotated[tuple[ServiceCheck, ...], Several, OneOrMore, Field(max_length=MOST_CHECKS)] | None = Field(
+        default=None,
+        description="How every host that announces it finds out whether it can serve it: one check, or a list of which "
+        "all must be well. Announced whatever happens unless stated.",
+    )
+    hold: Annotated[Duration, between("0s", "1d")] | None = Field(
+        default=None,
+        description="How long all its checks must be well before it is announced again; 10s unless stated.",
+    )
+    on_all_down: OnTrouble | None = Field(
+        default=None,
+        description="What happens where it seems to be sick everywhere, so that the checking itself is in doubt: "
+        "withdraw unless stated; keep fails open.",
+    )
+    on_checker_loss: OnTrouble | None = Field(
+        default=None,
+        description="What happens on a host whose checker is gone for 5 s: keep what was last known unless stated.",
+    )
+
+    @property
+    def hold_seconds(self) -> float | None:
+        """How long its checks must be well before it is announced again; ``None`` where the policy does not say."""
+        return None if self.hold is None else seconds(self.hold)
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        stray = [key for key in ("hold", "on_all_down", "on_checker_loss") if getattr(self, key) is not None]
+        if stray and self.check is None:
+            raise unlike(f"'{stray[0]}' beside a check", "Nothing is withdrawn for a service without one.")
+        names = [check.label for check in self.check or ()]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise unlike("checks with names of their own", f"Two are called '{twice}': give one a name.")
+        return self
 
 
 class SecretReference(Strict):

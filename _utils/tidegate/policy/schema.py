@@ -62,7 +62,8 @@ def description_at(path: KeyPath) -> str:
 
 def _below(here: dict[str, Any], part: str | int) -> dict[str, Any]:
     if isinstance(part, int):
-        found = here.get("items", {})
+        # A mapping, or a list of such mappings.
+        found = here.get("items", here)
     else:
         found = (
             here.get("properties", {}).get(part) or here.get("additionalProperties") or here.get("patternProperties")

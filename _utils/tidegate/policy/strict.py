@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, WithJsonSchema, field_validator
 from pydantic.functional_validators import AfterValidator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from tidegate.policy.errors import unlike
 
@@ -84,3 +86,12 @@ Several = BeforeValidator(_several)
 def one_or_more(item: dict[str, Any]) -> dict[str, Any]:
     """The JSON Schema of a field marked `Several`."""
     return {"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]}
+
+
+class OneOrMore:
+    """Marks a field marked `Several` whose items are mappings: its JSON Schema follows from theirs."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """One item, or a list of them."""
+        return one_or_more(handler(schema)["items"])

@@ -156,6 +156,8 @@ def _followed(location: tuple[int | str, ...], data: Any) -> KeyPath:
     """A location as the author knows it: a single value read as a list of one has no position there."""
     path: KeyPath = ()
     for part in location:
+        if isinstance(part, int) and isinstance(data, Mapping) and part not in data:
+            continue
         if part == "[key]" or (isinstance(part, int) and not isinstance(data, list)):
             break
         path = (*path, part)

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from tidegate.host import dns
 from tidegate.host.errors import Failed, Refused
-from tidegate.minion import dns
 from tidegate.minion.probe import probe
 
 

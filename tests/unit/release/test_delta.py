@@ -200,6 +200,17 @@ def test_bird_taken_over_is_told():
     assert [(edit.field, edit.before, edit.after) for edit in one.edits] == [("BIRD", "managed", "left alone")]
 
 
+def test_changed_checks_of_a_service_are_told_beside_whatever_else_changes():
+    check = {"http": "http://127.0.0.1:8080/health", "interval": "2s", "fall": 2}
+    before = plans(("routing/services/web/check", check))
+    after = plans(("routing/services/web/check", {**check, "fall": 5}), (f"{V4}/description", "another"))
+    edits = [edit for one in delta(before, after).adjustments for edit in one.edits]
+    assert {edit.field for edit in edits} == {"checks of web"}
+    assert all("fall 2" in edit.before and "fall 5" in edit.after for edit in edits)
+    (gained,) = {edit for one in of(("routing/services/web/check", check)).adjustments for edit in one.edits}
+    assert gained.before == "none"
+
+
 # ---- A large fleet ---------------------------------------------------------------------------------------------
 
 

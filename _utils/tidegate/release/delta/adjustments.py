@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from tidegate.bird.section import Service
 from tidegate.release.delta.changes import Adjustment, Edit, edits
 from tidegate.release.delta.sides import Sides
 from tidegate.release.delta.where import Gathered, Labels
@@ -43,14 +45,37 @@ def _known(before: Any, after: Any) -> Iterator[Edit]:
     managed = [document["bird"] is not None for document in (before, after)]
     if managed[0] != managed[1]:
         yield Edit("BIRD", *("managed" if one else "left alone" for one in managed))
-    elif managed[0] and before["bird"]["table"] != after["bird"]["table"]:
-        yield Edit("table of service routes", before["bird"]["table"], after["bird"]["table"])
+    elif managed[0]:
+        if before["bird"]["table"] != after["bird"]["table"]:
+            yield Edit("table of service routes", before["bird"]["table"], after["bird"]["table"])
+        yield from _checks(before["bird"]["services"], after["bird"]["services"])
     was, will = (
         {port["name"]: f"{port['device']}, {port['mode']}" for port in document["xdp"]["interfaces"]}
         for document in (before, after)
     )
     for edit in edits(was, will):
         yield Edit(f"filter on {edit.field}", edit.before, edit.after)
+
+
+def _checks(before: list[Service], after: list[Service]) -> Iterator[Edit]:
+    """What changes for services that both sides announce: when a host withdraws them by itself."""
+    was, will = ({service["name"]: _health(service) for service in side} for side in (before, after))
+    for name in sorted(was.keys() & will.keys()):
+        if was[name] != will[name]:
+            yield Edit(f"checks of {name}", was[name], will[name])
+
+
+def _health(service: Service) -> str:
+    if "health" not in service:
+        return "none"
+    health = service["health"]
+    checks = [
+        f"{check['name']}: {check['kind']} {json.dumps(check['target'])} {json.dumps(check['expected'])} "
+        f"every {check['interval']:g} s within {check['timeout']:g} s, rise {check['rise']}, fall {check['fall']}"
+        for check in health["checks"]
+    ]
+    trouble = f"all down: {health['on_all_down']}, checker lost: {health['on_checker_loss']}"
+    return "; ".join([*checks, f"hold {health['hold']:g} s", trouble])
 
 
 def _differences(path: str, before: Any, after: Any) -> Iterator[Edit]:

@@ -1,0 +1,1 @@
+"""The checker: looks at a host's services, withdraws those that are sick, announces them again when they are well."""
