@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
 from play import WAVES, brief
-from sqlalchemy import insert
 
 from tidegate.host.errors import Failed
 from tidegate.host.plan import seal
-from tidegate.release.assignments import Assignments
+from tidegate.release.assignments import Assignments, assign
 from tidegate.release.release import Draft
-from tidegate.release.schema import AssignmentRow
 from tidegate.release.served import served
 from tidegate.rollout.driver import Driver
 from tidegate.rollout.event import Event
@@ -35,9 +33,7 @@ def releases(store, hosts):
         plans = {host: plan(host, class_) for host in hosts}
         ids.append(store.add(Draft(class_, plans), who="ann", newest=store.newest())[0].id)
     with store.database.writing() as connection:
-        number, now = store.known(ids[0]).number, datetime.now(timezone.utc)
-        rows = [{"host": host, "release": number, "rollout": None, "since": now} for host in hosts]
-        connection.execute(insert(AssignmentRow), rows)
+        assign(connection, dict.fromkeys(hosts, ids[0]), None, datetime.now(timezone.utc))
     return ids
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from play import Play, brief
-from sqlalchemy import insert
+from play import Play, brief, releases
 
-from tidegate.host.plan import seal
-from tidegate.release.release import Draft
-from tidegate.release.schema import AssignmentRow
+from tidegate.release import assignments as table
 from tidegate.rollout.fold import assignments, fold
 from tidegate.rollout.journal import Journal
 from tidegate.rollout.lease import Leases
@@ -43,25 +40,11 @@ class Stored(Play):
         Leases(store).give_up(self.lease)
 
 
-def releases(store, hosts):
-    """Two releases of these hosts, and every host assigned to the first; their ids."""
-    ids = []
-    for note in ("old", "new"):
-        plans = {host: seal({"schema": 1, "host": host, "note": note}) for host in hosts}
-        ids.append(store.add(Draft(note, plans), who="ann", newest=store.newest())[0].id)
-    assign(store, dict.fromkeys(hosts, ids[0]))
-    return ids
-
-
 def assign(store, wanted):
     """Assign hosts to releases, as a rollout long ago would have."""
     now = datetime.now(timezone.utc)
     with store.database.writing() as connection:
-        rows = [
-            {"host": host, "release": store.known(id_).number, "rollout": None, "since": now}
-            for host, id_ in wanted.items()
-        ]
-        connection.execute(insert(AssignmentRow), rows)
+        table.assign(connection, wanted, None, now)
 
 
 def stored(store, told=None, **changes):
