@@ -39,6 +39,16 @@ traffic:
 {%- endfor %}
 {%- endfor %}
 
+    imports:                    # by role, over what Tidegate checks anyway: tidegate schema --form markdown
+      provider:
+        # Only for this example: its networks are those of documentation, its AS numbers private. On the Internet both
+        # are bogons, and without these lines they are rejected.
+        bogon_prefixes: accept
+        bogon_asns: accept
+        private_asns: accept
+        ipv4_length: {min: 8, max: 32}
+        ipv6_length: {min: 16, max: 128}
+
     announcements:
       # London and Ashburn announce the service as it is. Amsterdam adds our AS number once more, so that networks which
       # can reach London too prefer London, and still have Amsterdam when it is gone.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
+from tidegate.bird.imports import bound, imported, sets_of
 from tidegate.bird.section import (
+    Aggregate,
     BirdSection,
+    Cache,
     Export,
     Family,
-    Import,
+    ImportPolicy,
     Neighbor,
     Service,
     ServiceCheck,
@@ -25,6 +28,15 @@ TABLE = 4210
 HOLD = 10.0
 """Seconds for which a service must be well before it is announced again, where the policy does not say."""
 
+OPPOSITE: dict[str, Literal["provider", "customer", "peer", "rs_server", "rs_client"]] = {
+    "provider": "customer",
+    "customer": "provider",
+    "peer": "peer",
+    "rs": "rs_client",
+    "rs-client": "rs_server",
+}
+"""What a neighbor is to us → what we are to it, in BIRD's words (RFC 9234, section 4)."""
+
 
 def compile_section(policy: Policy, host: str) -> BirdSection | None:
     """What BIRD is to do on a host; ``None`` where the policy has no routing: BIRD is then left alone."""
@@ -32,12 +44,57 @@ def compile_section(policy: Policy, host: str) -> BirdSection | None:
         return None
     neighbors = [_neighbor(policy, host, name) for name in policy.index.neighbors_of.get(host, ())]
     announced = {export["service"] for neighbor in neighbors for export in neighbor["export"]}
-    return {
+    aggregates = [_aggregate(policy, name) for name in sorted(announced) if name in policy.routing.aggregates]
+    # What contributes must be there to contribute, announced by itself or not.
+    announced = announced - set(policy.routing.aggregates) | {one["of"] for one in aggregates}
+    section: BirdSection = {
         "router_id": policy.fleet.hosts[host].router_id,
         "asn": policy.routing.asn,
         "table": TABLE,
         "services": [_service(policy, name) for name in sorted(announced)],
         "neighbors": neighbors,
+    }
+    if policies := _policies(policy, host):
+        section["policies"] = policies
+    if aggregates:
+        section["aggregates"] = aggregates
+    if caches := [_cache(policy, name) for name in policy.index.caches_of.get(host, ())]:
+        section["caches"] = caches
+    if sets := sets_of(policy, neighbors):
+        section["sets"] = sets
+    return section
+
+
+def _policies(policy: Policy, host: str) -> dict[str, ImportPolicy]:
+    """The checks that the host's neighbors share, by name."""
+    found = {}
+    for name in policy.index.neighbors_of.get(host, ()):
+        session, checks = _shared(policy, host, name)
+        if checks is not None:
+            found[session["import_"]["policy"]] = checks
+    return dict(sorted(found.items()))
+
+
+def _aggregate(policy: Policy, name: str) -> Aggregate:
+    assert policy.routing is not None
+    aggregate = policy.routing.aggregates[name]
+    inside = policy.index.contributing(name)
+    if not inside:
+        raise ValueError(f"aggregate {name} holds nothing of {aggregate.of}: compile only what check has passed")
+    return {"name": name, "prefix": aggregate.prefix, "of": aggregate.of, "via": inside[0].partition("/")[0]}
+
+
+def _cache(policy: Policy, name: str) -> Cache:
+    assert policy.routing is not None and policy.routing.rpki is not None
+    cache = policy.routing.rpki.caches[name]
+    return {
+        "name": name,
+        "protocol": "cache_" + re.sub(r"[^A-Za-z0-9]", "_", name),
+        "address": cache.address,
+        "port": cache.port,
+        "refresh": cache.refresh,
+        "retry": cache.retry,
+        "expire": cache.expire,
     }
 
 
@@ -47,7 +104,7 @@ def protocol_name(neighbor: str) -> str:
 
 
 def _neighbor(policy: Policy, host: str, name: str) -> Neighbor:
-    session = policy.index.shared(("bird.session", name), lambda: _session(policy, name))
+    session, checks = _shared(policy, host, name)
     connection = policy.index.connection(host, name)
     if connection is None:
         raise ValueError(f"{host} has no address towards neighbor {name}: compile only what check has passed")
@@ -60,38 +117,57 @@ def _neighbor(policy: Policy, host: str, name: str) -> Neighbor:
     export = policy.index.shared(
         ("bird.export", announcements, session["family"]), lambda: _exports(policy, announcements, session["family"])
     )
-    return {**session, "local": local, "device": device, "export": export}
+    own: Neighbor = {**session, "local": local, "device": device, "export": export}
+    if checks is not None and checks.get("next_hop") == "link":
+        own["link"] = policy.index.link(host, name)
+    return own
 
 
-def _session(policy: Policy, name: str) -> Neighbor:
+def _shared(policy: Policy, host: str, name: str) -> tuple[Neighbor, ImportPolicy | None]:
+    validated = host in policy.index.caches_of
+    return policy.index.shared(("bird.session", name, validated), lambda: _session(policy, name, validated))
+
+
+def _session(policy: Policy, name: str, validated: bool) -> tuple[Neighbor, ImportPolicy | None]:
     """What a session is on every host that has it; the host's own side is filled in later."""
     assert policy.routing is not None
     neighbor = policy.routing.neighbors[name]
-    return {
+    family = _family(neighbor.address)
+    import_, checks = imported(policy, name, family, validated)
+    session: Neighbor = {
         "name": name,
         "protocol": protocol_name(name),
         "description": neighbor.description or name,
         "address": neighbor.address,
         "local": "",
         "device": None,
-        "family": _family(neighbor.address),
+        "family": family,
         "asn": neighbor.asn,
         "role": neighbor.role,
         "password": {"secret": neighbor.password.secret} if neighbor.password else None,
         "hold_time": neighbor.hold_time,
         "keepalive": neighbor.keepalive,
-        "import_": _import(neighbor),
+        "import_": import_,
         "export": [],
     }
-
-
-def _import(neighbor: routing.Neighbor) -> Import:
-    bound = neighbor.import_.max_prefix
-    return {
-        "accept": neighbor.accepts,
-        "max_prefix": {"limit": bound.limit, "action": bound.action} if bound else None,
-        "local_pref": neighbor.import_.local_pref,
-    }
+    if checks is not None and ("rpki" in checks or "aspa" in checks):
+        session["import_table"] = True
+    if neighbor.passive:
+        session["passive"] = True
+    if neighbor.ttl_security:
+        session["ttl_security"] = True
+    if neighbor.graceful_restart != "aware":
+        session["graceful_restart"] = neighbor.graceful_restart
+    if neighbor.export.learned:
+        session["learned"] = sorted(set(neighbor.export.learned))
+    if neighbor.export.default_route:
+        session["default_route"] = True
+    if neighbor.export.max_prefix:
+        session["max_exported"] = bound(neighbor.export.max_prefix)
+    if neighbor.roles != "none":
+        session["local_role"] = OPPOSITE[neighbor.role]
+        session["require_roles"] = neighbor.roles == "require"
+    return session, checks
 
 
 def _exports(policy: Policy, announcements: tuple[int, ...], family: Family) -> list[Export]:
@@ -101,16 +177,17 @@ def _exports(policy: Policy, announcements: tuple[int, ...], family: Family) -> 
     for position in announcements:
         announcement = policy.routing.announcements[position]
         if prefixes := _service(policy, announcement.service)[family]:
-            found.append(
-                {
-                    "service": announcement.service,
-                    "prefixes": prefixes,
-                    "communities": sorted(set(announcement.communities)),
-                    "large_communities": sorted(set(announcement.large_communities)),
-                    "prepend": announcement.prepend,
-                    "med": announcement.med,
-                }
-            )
+            export: Export = {
+                "service": announcement.service,
+                "prefixes": prefixes,
+                "communities": sorted(set(announcement.communities)),
+                "large_communities": sorted(set(announcement.large_communities)),
+                "prepend": announcement.prepend,
+                "med": announcement.med,
+            }
+            if announcement.extended_communities:
+                export["extended_communities"] = sorted(set(announcement.extended_communities))
+            found.append(export)
     return sorted(found, key=lambda export: export["service"])
 
 
@@ -121,7 +198,9 @@ def _service(policy: Policy, name: str) -> Service:
 def _whole(policy: Policy, name: str) -> Service:
     assert policy.routing is not None
     service = _split(name, policy.index.targets[name])
-    if (health := _health(policy.routing.services[name])) is not None:
+    # An aggregate stands here too, and is as well as the service that it needs.
+    declared = policy.routing.services.get(name)
+    if declared is not None and (health := _health(declared)) is not None:
         service["health"] = health
     return service
 

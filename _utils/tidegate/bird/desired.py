@@ -25,6 +25,8 @@ class PlannedSession:
     role: str
     accept: str
     announces: list[str]
+    passes: bool = False
+    """Whether it is told of learned routes too, which no plan can list."""
 
 
 @dataclass(frozen=True)

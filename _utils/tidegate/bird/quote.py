@@ -24,6 +24,7 @@ MAX_PASSWORD = 80
 MAX_IDENTIFIER = 64
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[a-z][a-z0-9]*")
+_PATTERN = re.compile(r"(?P<prefix>[0-9a-fA-F:./]+)(?:\{(?P<low>[0-9]{1,3}),(?P<high>[0-9]{1,3})\})?")
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -113,6 +114,46 @@ def prefixes(values: Any) -> Syntax:
     return Syntax(", ".join(prefix(value) for value in values))
 
 
+def patterns(values: Any) -> Syntax:
+    """Prefixes that may carry lengths (``192.0.2.0/24{24,28}``), for between the brackets of a set."""
+    return Syntax(", ".join(_pattern(value) for value in values))
+
+
+def _pattern(value: Any) -> Syntax:
+    match = _PATTERN.fullmatch(_text(value))
+    if match is None:
+        raise ValueError("must be a prefix, or one with lengths such as 192.0.2.0/24{24,28}")
+    network = ipaddress.ip_network(match["prefix"])
+    if match["low"] is None:
+        return Syntax(str(network))
+    low, high = int(match["low"]), int(match["high"])
+    if not network.prefixlen <= low <= high <= network.max_prefixlen:
+        raise ValueError("must have lengths between its own and its family's")
+    return Syntax(f"{network}{{{low},{high}}}")
+
+
+def patterns_and_longer(values: Any) -> Syntax:
+    """The prefixes of patterns and everything inside them, for between the brackets of a set."""
+    return prefixes_and_longer(_text(value).partition("{")[0] for value in values)
+
+
+def asns(values: Any) -> Syntax:
+    """AS numbers, for between the brackets of a set; a pair is a range."""
+    return Syntax(", ".join(_asns(value) for value in values))
+
+
+def _asns(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        first, last = (bounded(one, 0, 2**32 - 1) for one in value)
+        return f"{first}..{last}"
+    return str(bounded(value, 0, 2**32 - 1))
+
+
+def communities(values: Any) -> Syntax:
+    """Standard communities, for between the brackets of a set."""
+    return Syntax(", ".join(community(value) for value in values))
+
+
 def prefixes_and_longer(values: Any) -> Syntax:
     """Prefixes and every more specific one, for between the brackets of a set."""
     return Syntax(", ".join(f"{prefix(value)}+" for value in values))
@@ -126,6 +167,14 @@ def community(value: Any) -> Syntax:
 def large_community(value: Any) -> Syntax:
     """A large community (RFC 8092), ``64500:1:2`` in the plan, a triple in BIRD."""
     return _tuple(value, parts=3, high=2**32 - 1)
+
+
+def extended_community(value: Any) -> Syntax:
+    """A route target or origin (RFC 4360), ``rt:64500:100`` in the plan, a triple in BIRD."""
+    kind, _, numbers = _text(value).partition(":")
+    if kind not in ("rt", "ro"):
+        raise ValueError("must begin with rt: or ro:")
+    return Syntax(f"({kind}, {_tuple(numbers, parts=2, high=2**32 - 1)[1:]}")
 
 
 @pass_context
@@ -151,7 +200,7 @@ def install(environment: Environment) -> None:
     """Give a Jinja2 environment these filters, each taking the field's name first."""
     for function in (
         *(identifier, word, quoted, number, bounded, ip, ipv4, prefix, prefixes, prefixes_and_longer),
-        *(community, large_community),
+        *(community, large_community, communities, extended_community, patterns, patterns_and_longer, asns),
     ):
         environment.filters[function.__name__] = _naming_the_field(function)
     environment.filters["comment"] = _naming_the_field(printable)

@@ -13,8 +13,10 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
-from tidegate.bird import quote
+from tidegate.bird import bogons, quote
+from tidegate.bird.learning import Functions
 from tidegate.bird.parse import OLDEST, Version, dotted
+from tidegate.bird.passing import Passing
 from tidegate.bird.quote import Syntax
 from tidegate.bird.section import BirdSection, Export, Family, Neighbor
 from tidegate.host.errors import Refused
@@ -23,12 +25,23 @@ _TYPED_FUNCTIONS: Version = (2, 15, 0)
 _AUTHENTICATION_OPTION: Version = (2, 17, 0)
 _SESSION_KEYS = ("name", "protocol", "family", "address", "local", "device", "asn", "role")
 _NO_MARKER = Syntax("0" * 16)
-_LEARNED_FROM = {"provider": "FROM_PROVIDER", "peer": "FROM_PEER", "customer": "FROM_CUSTOMER"}
 _FAMILIES: dict[Family, tuple[str, str]] = {"ipv4": ("4", "0.0.0.0/0"), "ipv6": ("6", "::/0")}
+_OPTIONAL: dict[str, Any] = {
+    "max_exported": None,
+    "local_role": None,
+    "require_roles": False,
+    "import_table": False,
+    "passive": False,
+    "ttl_security": False,
+    "graceful_restart": None,
+}
+"""Keys of a session that a plan leaves out where they say nothing."""
 # What the templates define besides the announcements; a session may not take one of these names.
 _OWN_NAMES = re.compile(
-    r"(kernel|svc|services|announced|is_ours|is_service|learn|learn_default|learn_internal|learn_internal_default)[46]"
-    r"|(master|static|device|direct)[0-9]+|with_preference|OWN_AS|FROM_[A-Z]+|TIDEGATE_MARKER"
+    r"(kernel|svc|services|announced|default|is_ours|is_service|learn|learn_default|learn_internal"
+    r"|learn_internal_default|announce_default)[46]"
+    r"|(check|tune|is_blackhole|in|within|hit|from|on_link|pass|rpki|aspa|aggregate)_.*|rpki[46]|aspas|is_from_uphill|with_preference|with_med"
+    r"|(master|static|device|direct)[0-9]+|[A-Z][A-Z0-9_]+"
 )
 
 
@@ -55,7 +68,7 @@ def render(
     """
     if version < OLDEST:
         raise Refused(f"BIRD {dotted(version)} is too old: {dotted(OLDEST)} or newer is needed")
-    view = _view(section)
+    view = _view(section, version)
     try:
         text = (
             _environment(templates)
@@ -95,45 +108,75 @@ def _environment(templates: Path) -> Environment:
     return environment
 
 
-def _view(section: BirdSection) -> dict[str, Any]:
+def _view(section: BirdSection, version: Version) -> dict[str, Any]:
     """The section as the templates want it: families side by side, announcements that are alike only once."""
     families = {name: _family(section, name) for name in _FAMILIES}
     announcements: dict[str, dict[str, Any]] = {}
+    aggregates = _aggregates(section, families)
+    functions, passing = Functions(section, version), Passing()
     neighbors = [
         {
+            **_OPTIONAL,
             **neighbor,
+            "import_": {"max_received": None, **neighbor["import_"]},
             "family": families[neighbor["family"]],
-            "learn": _learn(neighbor),
-            "announce": _announce(neighbor, families, announcements),
+            "learn": functions.learn(neighbor),
+            "announce": _announce(neighbor, families, announcements, aggregates, passing),
         }
         for neighbor in section["neighbors"]
     ]
     shown = [announcements[key] for key in sorted(announcements, key=lambda key: announcements[key]["function"])]
     _refuse_clashes(section, {announcement["function"] for announcement in shown})
-    return {**section, "families": list(families.values()), "announcements": shown, "neighbors": neighbors}
+    return {
+        **section,
+        "families": list(families.values()),
+        "announcements": shown,
+        "neighbors": neighbors,
+        "policies": functions.policies,
+        "caches": section.get("caches", []),
+        "aggregates": list(aggregates.values()),
+        "aspa": functions.uses_aspa,
+        "sets": functions.sets,
+        "links": functions.links,
+        "passes": passing.functions,
+        "defaults": [family for family in families.values() if family["digit"] in passing.defaults],
+        "bogons": {"4": bogons.IPV4, "6": bogons.IPV6},
+        "reserved_asns": bogons.RESERVED_ASNS,
+        "private_asns": bogons.PRIVATE_ASNS,
+    }
+
+
+def _aggregates(section: BirdSection, families: Mapping[Family, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The section's aggregates by name, each with its family and its protocol's name in BIRD."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in section.get("aggregates", []):
+        protocol = "aggregate_" + re.sub(r"[^A-Za-z0-9]", "_", one["name"])
+        if any(other["protocol"] == protocol for other in found.values()):
+            raise Refused(f"BIRD: aggregate {one['name']!r}: the protocol name {protocol!r} is taken already")
+        family = families["ipv6" if ":" in one["prefix"] else "ipv4"]
+        found[one["name"]] = {**one, "protocol": protocol, "family": family}
+    return found
 
 
 def _family(section: BirdSection, name: Family) -> dict[str, Any]:
     digit, default = _FAMILIES[name]
     services = [prefix for service in section["services"] for prefix in service[name]]
-    return {"name": Syntax(name), "digit": Syntax(digit), "default": Syntax(default), "services": services}
-
-
-def _learn(neighbor: Neighbor) -> Syntax | None:
-    """The call that decides about routes from a neighbor; none: nothing is accepted."""
-    accept, role = neighbor["import_"]["accept"], neighbor["role"]
-    if accept not in ("all", "default", "none") or role not in ("ibgp", *_LEARNED_FROM):
-        raise Refused(f"BIRD: neighbor {neighbor['name']!r}: unknown import {accept!r} or role {role!r}")
-    if accept == "none":
-        return None
-    function = "learn_internal" if role == "ibgp" else "learn"
-    suffix = "_default" if accept == "default" else ""
-    argument = "" if role == "ibgp" else _LEARNED_FROM[role]
-    return Syntax(f"{function}{suffix}{_FAMILIES[neighbor['family']][0]}({argument})")
+    aggregates = [one["prefix"] for one in section.get("aggregates", []) if (":" in one["prefix"]) == (name == "ipv6")]
+    return {
+        "name": Syntax(name),
+        "digit": Syntax(digit),
+        "default": Syntax(default),
+        "services": services,
+        "aggregates": aggregates,
+    }
 
 
 def _announce(
-    neighbor: Neighbor, families: Mapping[Family, dict[str, Any]], announcements: dict[str, dict[str, Any]]
+    neighbor: Neighbor,
+    families: Mapping[Family, dict[str, Any]],
+    announcements: dict[str, dict[str, Any]],
+    aggregates: Mapping[str, dict[str, Any]],
+    passing: Passing,
 ) -> Syntax | None:
     """The calls that decide what a neighbor gets, entering the functions they need; none: nothing.
 
@@ -147,12 +190,17 @@ def _announce(
         if key not in announcements:
             taken = {announcement["function"] for announcement in announcements.values()}
             announcements[key] = {
-                **export,
+                **{"extended_communities": None, **export},
+                "aggregate": aggregates[export["service"]]["protocol"] if export["service"] in aggregates else None,
                 "family": families[neighbor["family"]],
                 "function": _function_name(export, families[neighbor["family"]]["digit"], taken),
             }
         calls.append(f"{announcements[key]['function']}()")
-    return Syntax(" || ".join(calls)) if calls else None
+    calls += passing.calls(neighbor, families[neighbor["family"]]["digit"])
+    if not calls:
+        return None
+    guard, terms = passing.guard(neighbor), " || ".join(calls)
+    return Syntax(f"{guard}({terms})" if guard else terms)
 
 
 def _function_name(export: Export, digit: str, taken: set[Syntax]) -> Syntax:
@@ -164,10 +212,11 @@ def _function_name(export: Export, digit: str, taken: set[Syntax]) -> Syntax:
 
 def _refuse_clashes(section: BirdSection, functions: set[Syntax]) -> None:
     seen: set[str] = set(functions)
-    for neighbor in section["neighbors"]:
-        name = neighbor["protocol"]
+    protocols = [("neighbor", one["name"], one["protocol"]) for one in section["neighbors"]]
+    protocols += [("cache", one["name"], one["protocol"]) for one in section.get("caches", [])]
+    for what, whose, name in protocols:
         if name in seen or _OWN_NAMES.fullmatch(name):
-            raise Refused(f"BIRD: neighbor {neighbor['name']!r}: the protocol name {name!r} is taken already")
+            raise Refused(f"BIRD: {what} {whose!r}: the protocol name {name!r} is taken already")
         seen.add(name)
 
 
@@ -180,7 +229,8 @@ def _desired(section: BirdSection, marker: str) -> dict[str, Any]:
             {
                 **{key: neighbor[key] for key in _SESSION_KEYS},  # type: ignore[literal-required]
                 "accept": neighbor["import_"]["accept"],
-                "announces": sorted({prefix for export in neighbor["export"] for prefix in export["prefixes"]}),
+                "announces": sorted(_announced(neighbor)),
+                **({"passes": True} if neighbor.get("learned") else {}),
             }
             for neighbor in section["neighbors"]
         ],
@@ -189,6 +239,11 @@ def _desired(section: BirdSection, marker: str) -> dict[str, Any]:
 
 def _json(document: Any) -> str:
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
+
+
+def _announced(neighbor: Neighbor) -> set[str]:
+    own = {_FAMILIES[neighbor["family"]][1]} if neighbor.get("default_route") else set[str]()
+    return own | {prefix for export in neighbor["export"] for prefix in export["prefixes"]}
 
 
 def _both(service: Any) -> list[str]:

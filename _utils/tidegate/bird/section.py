@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 Family = Literal["ipv4", "ipv6"]
-Role = Literal["provider", "customer", "peer", "ibgp"]
+Role = Literal["provider", "customer", "peer", "rs", "rs-client", "ibgp"]
 OnTrouble = Literal["keep", "withdraw"]
 
 
@@ -15,24 +15,112 @@ class SecretReference(TypedDict):
     secret: str
 
 
-class MaxPrefix(TypedDict):
-    """A bound on the routes a neighbor may send, and what to do at the bound."""
+class Bound(TypedDict):
+    """A bound on the routes of a session, and what to do at the bound."""
 
     limit: int
     action: Literal["warn", "block", "restart", "disable"]
 
 
-class Import(TypedDict):
-    """What is accepted from a neighbor; ``local_pref`` is set on what is accepted."""
+class Tuning(TypedDict):
+    """What a community on an accepted route sets; exactly one of the two communities is given."""
 
+    community: str | None
+    large_community: str | None
+    local_pref: int | None
+    med: int | None
+
+
+class Blackhole(TypedDict):
+    """Routes that ask us to drop traffic: by which communities, and of which lengths."""
+
+    communities: list[str]
+    length: list[int]
+
+
+class Validation(TypedDict):
+    """What becomes of routes that a cache calls invalid, or of which it says nothing; valid ones are let in."""
+
+    invalid: Literal["reject", "tag", "log"]
+    unknown: Literal["accept", "reject"]
+
+
+class Aggregate(TypedDict):
+    """A prefix announced while the route to ``via``, an address of ``of``'s, is among the services' routes."""
+
+    name: str
+    prefix: str
+    of: str
+    via: str
+
+
+class Cache(TypedDict):
+    """An RPKI cache that the host asks. Times in seconds; ``protocol`` is its name in BIRD, unique on the host."""
+
+    name: str
+    protocol: str
+    address: str
+    port: int
+    refresh: int
+    retry: int
+    expire: int
+
+
+class ImportPolicy(TypedDict, total=False):
+    """Checks that routes of one family must pass, and what is set on them. A key that is absent checks nothing.
+
+    ``length`` is the shortest and the longest; ``transit_free_asns`` holds the networks that must not be behind the
+    neighbor; each ``True`` rejects (or, ``graceful_shutdown``, honours) what it is named after.
+    """
+
+    role: Role
+    bogon_prefixes: bool
+    bogon_asns: bool
+    private_asns: bool
+    transit_free_asns: list[int]
+    default_route: bool
+    length: list[int]
+    max_path_length: int
+    first_as: bool
+    next_hop: Literal["neighbor", "link"]
+    graceful_shutdown: bool
+    blackhole: Blackhole
+    tuning: list[Tuning]
+    rpki: Validation
+    aspa: Validation
+    if_supported: bool
+
+
+class RouteSet(TypedDict):
+    """A set for imports. Prefixes may carry lengths: ``192.0.2.0/24{24,28}``. An empty one matches nothing."""
+
+    ipv4: list[str]
+    ipv6: list[str]
+    asns: list[int]
+
+
+class _Import(TypedDict):
     accept: Literal["all", "default", "none"]
-    max_prefix: MaxPrefix | None
+    max_prefix: Bound | None
     local_pref: int | None
 
 
-class Export(TypedDict):
-    """One service announced to one neighbor; ``prefixes`` are of the session's family alone."""
+class Import(_Import, total=False):
+    """What is accepted from a neighbor; ``local_pref`` and ``med`` are set on what is accepted.
 
+    ``policy`` names one of the section's policies; ``prefixes`` (any must hold the prefix), ``origins`` (any must hold
+    the path's last AS) and ``refuse`` (none may hold the prefix or an AS of the path) name its sets.
+    """
+
+    policy: str
+    med: int
+    max_received: Bound | None
+    prefixes: list[str]
+    origins: list[str]
+    refuse: list[str]
+
+
+class _Export(TypedDict):
     service: str
     prefixes: list[str]
     communities: list[str]
@@ -41,12 +129,13 @@ class Export(TypedDict):
     med: int | None
 
 
-class Neighbor(TypedDict):
-    """One BGP session. ``protocol`` is its name in BIRD, unique on the host.
+class Export(_Export, total=False):
+    """One service or aggregate announced to one neighbor; ``prefixes`` are of the session's family alone."""
 
-    ``device`` is the interface that the neighbor is on; ``None`` is one of our own routers that is further away.
-    """
+    extended_communities: list[str]
 
+
+class _Neighbor(TypedDict):
     name: str
     protocol: str
     description: str
@@ -61,6 +150,29 @@ class Neighbor(TypedDict):
     keepalive: int | None
     import_: Import
     export: list[Export]
+
+
+class Neighbor(_Neighbor, total=False):
+    """One BGP session. ``protocol`` is its name in BIRD, unique on the host.
+
+    ``device`` is the interface that the neighbor is on; ``None`` is one of our own routers that is further away.
+    ``link`` is the network on it, where next hops may be anywhere on it. ``learned`` are the roles whose routes the
+    neighbor is told of, ``default_route`` whether we announce one, ``max_exported`` a bound on what it is told.
+    ``local_role`` is what we are to it, told when the session opens (RFC 9234); ``require_roles`` insists on an answer.
+    ``passive``, ``ttl_security`` (RFC 5082) and ``graceful_restart`` (RFC 4724) are absent where BIRD's way will do.
+    ``import_table`` keeps what the neighbor sent, so that it can be judged again when a cache says something new.
+    """
+
+    link: str
+    learned: list[Role]
+    default_route: bool
+    max_exported: Bound | None
+    local_role: Literal["provider", "customer", "peer", "rs_server", "rs_client"]
+    require_roles: bool
+    import_table: bool
+    passive: bool
+    ttl_security: bool
+    graceful_restart: Literal["full", "none"]
 
 
 class ServiceCheck(TypedDict):
@@ -104,11 +216,18 @@ class Service(_Announced, total=False):
     health: ServiceHealth
 
 
-class BirdSection(TypedDict):
-    """Everything BIRD on one host is to do. ``table`` is the kernel table of the services' routes."""
-
+class _BirdSection(TypedDict):
     router_id: str
     asn: int
     table: int
     services: list[Service]
     neighbors: list[Neighbor]
+
+
+class BirdSection(_BirdSection, total=False):
+    """Everything BIRD on one host is to do. ``table`` is the kernel table of the services' routes."""
+
+    policies: dict[str, ImportPolicy]
+    sets: dict[str, RouteSet]
+    caches: list[Cache]
+    aggregates: list[Aggregate]

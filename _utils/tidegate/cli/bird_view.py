@@ -24,7 +24,7 @@ def table(section: BirdSection | None) -> RenderableType:
             str(neighbor["asn"]),
             neighbor["role"],
             _accepts(neighbor),
-            Text("\n").join(map(_announces, neighbor["export"])) if neighbor["export"] else Text("nothing"),
+            Text("\n").join(_told(neighbor)) if _told(neighbor) else Text("nothing"),
         )
     head = Text(f"BGP  AS {section['asn']}, router id {section['router_id']}", style="bold")
     return Group(head, grid if section["neighbors"] else Text("  no sessions"), Text())
@@ -36,10 +36,18 @@ def _accepts(neighbor: Neighbor) -> str:
     return rules["accept"] + (f" ≤ {bound['limit']}" if bound else "")
 
 
+def _told(neighbor: Neighbor) -> list[Text]:
+    """What a neighbor is told: our services, a default route, and whose learned routes."""
+    lines = [_announces(export) for export in neighbor["export"]]
+    lines += [Text("a default route")] if neighbor.get("default_route") else []
+    learned = neighbor.get("learned", [])
+    return lines + ([Text(f"routes learned from {', '.join(learned)}")] if learned else [])
+
+
 def _announces(export: Export) -> Text:
     """A line for each prefix, and below them what goes with them."""
     extras = [f"prepend {export['prepend']}"] if export["prepend"] else []
     extras += [f"med {export['med']}"] if export["med"] is not None else []
-    extras += export["communities"] + export["large_communities"]
+    extras += [*export["communities"], *export["large_communities"], *export.get("extended_communities", ())]
     lines = [Text(f"{export['service']} {prefix}") for prefix in export["prefixes"]]
     return Text("\n").join([*lines, *([Text(", ".join(extras), style="dim")] if extras else [])])

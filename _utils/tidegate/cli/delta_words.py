@@ -89,7 +89,7 @@ def attributes(told: Attributes | None) -> str:
         return ""
     parts = [f"prepend {told.prepend}"] if told.prepend else []
     parts += [f"med {told.med}"] if told.med is not None else []
-    return ", ".join([*parts, *told.communities, *told.large_communities])
+    return ", ".join([*parts, *told.communities, *told.large_communities, *told.extended_communities])
 
 
 def rule(edits: Iterable[Edit], *, earlier: bool = False) -> str:

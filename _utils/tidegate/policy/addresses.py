@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address, ip_interface, ip_network
 from socket import AF_INET, AF_INET6, inet_pton
@@ -110,6 +111,13 @@ def on_link(own: str, address: str) -> bool:
         return False
     first, last = span(own)
     return first <= number(address) <= last
+
+
+def contributing(aggregate: str, prefixes: Iterable[str]) -> list[str]:
+    """The prefixes that are inside an aggregate and longer than it, sorted."""
+    first, last = span(aggregate)
+    inside = [one for one in prefixes if family(one) == family(aggregate) and one != aggregate]
+    return sorted(one for one in inside if first <= span(one)[0] and span(one)[1] <= last)
 
 
 def bare(own: str) -> str:

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from fnmatch import translate
 from functools import cached_property
+from ipaddress import ip_interface, ip_network
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from tidegate.policy.addresses import bare, family, on_link
+from tidegate.policy.addresses import bare, contributing, family, on_link
 from tidegate.policy.selectors import Match, Recipients, is_glob
 
 if TYPE_CHECKING:
@@ -95,6 +96,16 @@ class Index:
         return found
 
     @cached_property
+    def caches_of(self) -> dict[str, list[str]]:
+        """Host → names of the RPKI caches it asks, sorted."""
+        found: dict[str, list[str]] = defaultdict(list)
+        if self._policy.routing and self._policy.routing.rpki:
+            for name, cache in sorted(self._policy.routing.rpki.caches.items()):
+                for host in self.select(cache.match):
+                    found[host].append(name)
+        return found
+
+    @cached_property
     def announcements_of(self) -> dict[str, list[int]]:
         """Host → positions of the announcements it makes, in order."""
         routing = self._policy.routing
@@ -135,7 +146,15 @@ class Index:
         """Set or service → its prefixes."""
         services = self._policy.routing.services if self._policy.routing else {}
         found = {name: service.prefixes for name, service in services.items()}
+        aggregates = self._policy.routing.aggregates if self._policy.routing else {}
+        found |= {name: (aggregate.prefix,) for name, aggregate in aggregates.items()}
         return found | {name: entry.prefixes for name, entry in self._policy.filtering.sets.items()}
+
+    def contributing(self, aggregate: str) -> list[str]:
+        """The prefixes of an aggregate's service that are inside it, sorted."""
+        assert self._policy.routing is not None
+        entry = self._policy.routing.aggregates[aggregate]
+        return contributing(entry.prefix, self.targets.get(entry.of, ()))
 
     def prefixes(self, targets: tuple[str, ...]) -> list[str]:
         """What names of sets and services, and prefixes, stand for: each once, sorted. Unknown names are none."""
@@ -165,6 +184,16 @@ class Index:
                     if family(own) == family(peer.address):
                         return bare(own), None
         return None
+
+    def link(self, host: str, neighbor: str) -> str:
+        """The network that a host and a neighbor have in common; the neighbor's address alone if there is none."""
+        assert self._policy.routing is not None
+        address = self._policy.routing.neighbors[neighbor].address
+        for _, interface in sorted(self._policy.fleet.hosts[host].interfaces.items()):
+            for own in interface.addresses:
+                if on_link(own, address):
+                    return str(ip_interface(own).network)
+        return str(ip_network(address))
 
     def neighbor_addresses(self, host: str) -> list[str]:
         """The addresses of a host's neighbors, sorted."""

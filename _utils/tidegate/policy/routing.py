@@ -2,52 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 from typing_extensions import Self
 
 from tidegate.policy.addresses import Address, Prefix
 from tidegate.policy.durations import Duration, between, seconds
 from tidegate.policy.errors import unlike
+from tidegate.policy.importing import Asn, Community, ExtendedCommunity, Import, LargeCommunity, Uint32, rules
+from tidegate.policy.passing import Export
+from tidegate.policy.route_sets import RouteSet
+from tidegate.policy.rpki import Rpki
 from tidegate.policy.selectors import Match, Recipients, Role
 from tidegate.policy.service_checks import OnTrouble, ServiceCheck
 from tidegate.policy.strict import Listed, Name, OneOrMore, Several, Strict, Text, one_or_more, spelt
 
-RESERVED_ASNS = frozenset({0, 23456, 65535, 4294967295})
-"""RFC 7607, 6793, 7300."""
-
 MOST_CHECKS = 8
 """Of one service: each is a thread of the checker on every host that announces it."""
 
-SENDS_ROUTES: dict[str, Literal["all", "none"]] = {"provider": "all", "peer": "all", "ibgp": "all", "customer": "none"}
-"""What is accepted where a neighbor does not say. A customer must be asked for explicitly: its routes need a filter."""
-
-
-def _asn(value: int) -> int:
-    if not 0 < value < 2**32 or value in RESERVED_ASNS:
-        raise unlike("an AS number from 1 to 4294967294 that is not reserved (0, 23456, 65535, 4294967295)")
-    return value
-
-
-def _community(text: str, parts: int, bound: int) -> str:
-    numbers = text.split(":")
-    if len(numbers) != parts or not all(n.isascii() and n.isdigit() and int(n) < bound for n in numbers):
-        example = "64500:100" if parts == 2 else "64500:1:100"
-        raise unlike(f"{parts} numbers from 0 to {bound - 1}, such as '{example}'")
-    return ":".join(str(int(n)) for n in numbers)
-
-
-Asn = Annotated[int, AfterValidator(_asn), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 4294967294})]
-Community = Annotated[str, AfterValidator(lambda text: _community(text, 2, 2**16))]
-LargeCommunity = Annotated[str, AfterValidator(lambda text: _community(text, 3, 2**32))]
-Uint32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
 SECRET = r"[A-Za-z0-9][A-Za-z0-9_./-]{0,95}"
 SecretName = Annotated[
     str,
     spelt(SECRET, "the name of a secret such as bgp/lhr1-transit: letters, digits, '_', '.', '/' and '-'"),
     WithJsonSchema({"type": "string", "pattern": f"^{SECRET}$"}),
 ]
+
+
+TRANSIT_FREE = (174, 701, 1299, 2914, 3257, 3320, 3356, 3491, 5511, 6453, 6461, 6762, 6830, 7018, 12956)
+"""AS numbers of networks known to be free of transit, as of 2025 (Wikipedia, "Tier 1 network")."""
 
 
 class Service(Strict):
@@ -99,36 +82,18 @@ class Service(Strict):
         return self
 
 
+class Aggregate(Strict):
+    """A prefix announced for a service while the service itself is there, and not a moment longer."""
+
+    prefix: Prefix = Field(description="The prefix announced; it holds a prefix of the service.")
+    of: Name = Field(description="The service without which it is not announced.")
+
+
 class SecretReference(Strict):
     """The name of a secret; the minion looks its value up in its own pillar (`traffic_secrets`)."""
 
     secret: SecretName = Field(
         description="Key under `traffic_secrets` in the minion's pillar, such as bgp/lhr1-transit."
-    )
-
-
-class MaxPrefix(Strict):
-    """A bound on the routes a neighbor may send."""
-
-    limit: int = Field(ge=1, le=2**31 - 1, description="How many routes are the bound.")
-    action: Literal["warn", "block", "restart", "disable"] = Field(
-        default="block", description="What happens at the bound: further routes are blocked unless said otherwise."
-    )
-
-
-class Import(Strict):
-    """What is accepted from a neighbor."""
-
-    accept: Literal["all", "default", "none"] | None = Field(
-        default=None,
-        description="All routes, the default route alone, or none. "
-        "Unless stated: all from providers, peers and our own routers, none from customers.",
-    )
-    max_prefix: MaxPrefix | None = Field(
-        default=None, description="A bound on the routes it may send; none unless stated."
-    )
-    local_pref: Uint32 | None = Field(
-        default=None, description="Local preference of what is accepted; BIRD's (100) unless stated."
     )
 
 
@@ -138,7 +103,10 @@ class Neighbor(Strict):
     match: Match = Field(description="The hosts that have this session.")
     address: Address = Field(description="Its address; on a network that an interface of every matched host is in.")
     asn: Asn = Field(description="Its AS number.")
-    role: Role = Field(description="What it is to us: provider, peer, customer, or ibgp (our own router).")
+    role: Role = Field(
+        description="What it is to us: provider, peer, customer, rs (an exchange's route server), rs-client (we are "
+        "its route server), or ibgp (our own router)."
+    )
     description: Text | None = Field(
         default=None, description="One line for people; the neighbor's name unless stated."
     )
@@ -149,23 +117,42 @@ class Neighbor(Strict):
     keepalive: int | None = Field(
         default=None, ge=1, le=65535, description="Seconds between keepalives; below the hold time."
     )
+    passive: bool = Field(default=False, description="Whether we wait for the neighbor to open the session.")
+    ttl_security: bool = Field(
+        default=False,
+        description="Whether packets must have come no further than the link (GTSM, RFC 5082); the neighbor must do "
+        "the same.",
+    )
+    graceful_restart: Literal["aware", "full", "none"] = Field(
+        default="aware",
+        description="Whether the neighbor keeps our routes while BIRD restarts (`full`, RFC 4724), we only keep its "
+        "(`aware`), or neither.",
+    )
+    roles: Literal["none", "announce", "require"] = Field(
+        default="none",
+        description="Whether both ends tell each other their roles (RFC 9234) and mark routes that must not go up "
+        "again; `require` ends a session with a neighbor that does not. A neighbor of another opinion ends it too.",
+    )
     import_: Import = Field(default_factory=Import, alias="import", description="What is accepted from it.")
-
-    @property
-    def accepts(self) -> Literal["all", "default", "none"]:
-        """What is accepted from it, by its role where the policy does not say."""
-        return self.import_.accept or SENDS_ROUTES[self.role]
+    export: Export = Field(default_factory=Export, description="What it is told besides our services.")
 
 
 class Announcement(Strict):
     """A service announced by some hosts to some of their neighbors, and with which attributes."""
 
-    service: Name = Field(description="The service announced.")
+    service: Name = Field(description="The service, or the aggregate, announced.")
     match: Match = Field(description="The hosts that announce it.")
     to: Recipients = Field(description="To which of their neighbors.")
-    communities: Listed[Community] = Field(default=(), description="Communities (RFC 1997), such as '64500:100'.")
+    communities: Listed[Community] = Field(
+        default=(),
+        description="Communities (RFC 1997), such as '64500:100', or no-export, no-advertise, no-peer, blackhole, "
+        "graceful-shutdown.",
+    )
     large_communities: Listed[LargeCommunity] = Field(
         default=(), description="Large communities (RFC 8092), '64500:1:100'."
+    )
+    extended_communities: Listed[ExtendedCommunity] = Field(
+        default=(), description="Extended communities (RFC 4360): 'rt:64500:100' or 'ro:64500:100'."
     )
     prepend: int = Field(0, ge=0, le=10, description="How many times our AS number is added to the path.")
     med: Uint32 | None = Field(default=None, description="Multi-exit discriminator; not sent unless stated.")
@@ -176,7 +163,24 @@ class Routing(Strict):
 
     asn: Asn = Field(description="Our AS number.")
     services: dict[Name, Service] = Field(default_factory=dict, description="Services by name.")
+    aggregates: dict[Name, Aggregate] = Field(
+        default_factory=dict, description="Aggregates by name; announced like services, by that name."
+    )
     neighbors: dict[Name, Neighbor] = Field(default_factory=dict, description="Neighbors by name.")
+    imports: dict[Role, Import] = Field(
+        default_factory=dict, description="What is accepted from neighbors of a role, unless they say themselves."
+    )
+    sets: dict[Name, RouteSet] = Field(
+        default_factory=dict, description="Sets of prefixes and of AS numbers, for what is accepted."
+    )
+    rpki: Rpki | None = Field(default=None, description="Where routes' origins are looked up; nowhere unless stated.")
+    transit_free: Listed[Asn] = Field(
+        default=TRANSIT_FREE, description="Networks that buy transit from nobody; the well-known ones unless stated."
+    )
     announcements: Listed[Announcement] = Field(
         default=(), description="Which service is announced where, to whom and how."
     )
+
+    def rules(self, neighbor: Neighbor) -> dict[str, Any]:
+        """What is accepted from a neighbor: every field of `import` with what holds."""
+        return rules(neighbor.role, self.imports.get(neighbor.role), neighbor.import_)

@@ -18,8 +18,8 @@ from typing_extensions import Self
 from tidegate.policy.errors import unlike
 from tidegate.policy.strict import Name, Several, Strict, one_or_more, spelt
 
-Role = Literal["provider", "customer", "peer", "ibgp"]
-"""What the neighbor is to us (RFC 9234), or our own router (``ibgp``)."""
+Role = Literal["provider", "customer", "peer", "rs", "rs-client", "ibgp"]
+"""What the neighbor is to us (RFC 9234), or our own router (``ibgp``). ``rs``: an exchange's route server."""
 ROLES: tuple[str, ...] = get_args(Role)
 
 GLOB = "*?["
@@ -91,7 +91,9 @@ class Match(Selector):
 class Recipients(Selector):
     """Which sessions of a host: by the neighbor's role or name (both: both must hold), or the word ``all``."""
 
-    role: Roles | None = Field(default=None, description="Role of the neighbor: provider, peer, customer or ibgp.")
+    role: Roles | None = Field(
+        default=None, description="Role of the neighbor: provider, peer, customer, rs, rs-client or ibgp."
+    )
     neighbor: Patterns | None = Field(
         default=None, description="Name of the neighbor; `*`, `?` and `[…]` match as in a shell."
     )

@@ -103,8 +103,13 @@ def _drained(section: BirdSection, drains: Sequence[Drain]) -> BirdSection:
     neighbors = [_neighbor(neighbor, drains) for neighbor in section["neighbors"]]
     # As in `bird.compile`: what no neighbor is told any more has no route on the host either, and goes first.
     announced = {export["service"] for neighbor in neighbors for export in neighbor["export"]}
+    announced |= {one["of"] for one in section.get("aggregates", []) if one["name"] in announced}
+    aggregates = [one for one in section.get("aggregates", []) if one["name"] in announced]
     services = [service for service in section["services"] if service["name"] in announced]
-    return {**section, "services": services, "neighbors": neighbors}
+    drained: BirdSection = {**section, "services": services, "neighbors": neighbors}
+    if "aggregates" in section:
+        drained["aggregates"] = aggregates
+    return drained
 
 
 def _neighbor(neighbor: Neighbor, drains: Sequence[Drain]) -> Neighbor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tidegate.bird import live, routes
 
-from .conftest import session, until
+from .conftest import export, session, until
 
 
 def test_an_announcement_arrives_with_everything_planned(edge, neighbor):
@@ -70,3 +70,16 @@ def test_a_route_in_the_table_that_nobody_planned_is_not_announced(edge, neighbo
     until(lambda: "198.18.0.0/15" in edge.bird.prefixes("table svc4"), "BIRD sees it")
     assert "198.18.0.0/15" not in edge.bird.prefixes()
     assert "198.18.0.0/15" not in neighbor.prefixes()
+
+
+def test_an_aggregate_is_announced_while_its_service_is_there(edge, neighbor):
+    def with_aggregate(section):
+        section["aggregates"] = [{"name": "web-all", "prefix": "192.0.0.0/22", "of": "web", "via": "192.0.2.0"}]
+        section["neighbors"][0]["export"].append(export("192.0.0.0/22", service="web-all", prepend=1))
+
+    edge.confirmed(edge.generation(with_aggregate))
+    until(lambda: {"192.0.0.0/22", "192.0.2.0/24"} <= set(neighbor.prefixes()), "both announced")
+    routes.remove({(4210, "192.0.2.0/24")})
+    until(lambda: not {"192.0.0.0/22", "192.0.2.0/24"} & set(neighbor.prefixes()), "both withdrawn", 5)
+    routes.add({(4210, "192.0.2.0/24")})
+    until(lambda: {"192.0.0.0/22", "192.0.2.0/24"} <= set(neighbor.prefixes()), "both announced again", 5)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from typing import get_type_hints
 
 import pytest
 
 from tidegate.bird import live
+from tidegate.bird.section import Neighbor
 from tidegate.release.delta.sessions import REFILTERS, RESTARTS, ROUTER_RESTARTS, SILENT
 
 from .conftest import export, until
@@ -24,10 +26,23 @@ EDITS = {
     "import_": {"accept": "default", "max_prefix": {"limit": 7, "action": "warn"}, "local_pref": 90},
     "export": [export("192.0.2.0/24", communities=["64500:200"], prepend=1, med=7)],
     "role": "peer",
+    "link": "198.51.100.0/24",
+    "learned": ["customer"],
+    "default_route": True,
+    "max_exported": {"limit": 7, "action": "warn"},
+    "local_role": "customer",
+    "require_roles": True,
+    "import_table": True,
+    "passive": True,
+    "ttl_security": True,
+    "graceful_restart": "full",
     "description": "another",
     "name": "transit of another name",
 }
 """One edit of each field of a session, all else unchanged."""
+
+ALONG = {"default_route": {"role": "customer"}, "require_roles": {"local_role": "customer"}}
+"""What BIRD or we would not take the edit without."""
 
 ROUTER_EDITS = {"router_id": "10.0.0.77", "asn": 64501}
 
@@ -48,13 +63,13 @@ def changed(before, now):
 
 def edited(field, value):
     def change(section):
-        section["neighbors"][0][field] = value
+        section["neighbors"][0] |= {field: value, **ALONG.get(field, {})}
 
     return change
 
 
 def test_every_field_of_a_session_is_known(edge):
-    fields = set(edge.section["neighbors"][0]) - {"protocol"}
+    fields = set(get_type_hints(Neighbor)) - {"protocol"}
     assert fields == set(EDITS) == RESTARTS | REFILTERS | SILENT
     assert set(ROUTER_EDITS) == ROUTER_RESTARTS
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 from dataclasses import dataclass
@@ -81,6 +82,52 @@ def export(service: str, *prefixes: str, **changes):
     } | changes
 
 
+_REJECT = {
+    "bogon_prefixes": True,
+    "bogon_asns": True,
+    "private_asns": True,
+    "graceful_shutdown": True,
+    "max_path_length": 64,
+}
+_STRICT = _REJECT | {"default_route": True, "first_as": True, "next_hop": "neighbor", "transit_free_asns": [174, 3356]}
+POLICIES = {
+    "provider-4": _REJECT | {"role": "provider", "length": [8, 24]},
+    "peer-4": _STRICT | {"role": "peer", "length": [8, 24], "rpki": {"invalid": "reject", "unknown": "reject"}},
+    "rs-4": _STRICT
+    | {
+        "role": "rs",
+        "length": [8, 24],
+        "first_as": False,
+        "next_hop": "link",
+        "rpki": {"invalid": "tag", "unknown": "accept"},
+        "aspa": {"invalid": "tag", "unknown": "accept"},
+        "if_supported": True,
+    },
+    "customer-4": _STRICT
+    | {
+        "role": "customer",
+        "length": [8, 24],
+        "blackhole": {"communities": ["65535:666", "64500:666"], "length": [32, 32]},
+        "rpki": {"invalid": "log", "unknown": "accept"},
+        "tuning": [
+            {"community": "64500:80", "large_community": None, "local_pref": 80, "med": None},
+            {"community": None, "large_community": "4200000000:80:0", "local_pref": None, "med": 10},
+        ],
+    },
+    "customer-6": _STRICT
+    | {"role": "customer", "length": [16, 48], "blackhole": {"communities": ["65535:666"], "length": [64, 128]}},
+}
+
+
+def cache(name: str, **changes):
+    times = {"refresh": 900, "retry": 90, "expire": 7200}
+    return {"name": name, "protocol": "cache_" + name.replace("-", "_"), **times} | changes
+
+
+def accepted(policy: str, **changes):
+    return {"accept": "all", "max_prefix": None, "local_pref": None, "policy": policy} | changes
+
+
 @pytest.fixture
 def section():
     """One of everything a section may ask for."""
@@ -133,6 +180,91 @@ def section():
                 export=[export("web", "192.0.2.0/24"), export("dns", "203.0.113.0/25", "203.0.113.53/32")],
             ),
             neighbor("lhr1-customer", address="198.51.100.7", local="198.51.100.6", asn=64701, role="customer"),
+            # All that a customer may have: checked against its sets, may ask for drops, told of everything.
+            neighbor(
+                "lhr1-isp",
+                address="198.51.100.9",
+                local="198.51.100.8",
+                asn=64702,
+                role="customer",
+                local_role="provider",
+                require_roles=True,
+                passive=True,
+                ttl_security=True,
+                graceful_restart="full",
+                import_={
+                    "accept": "all",
+                    "max_prefix": {"limit": 50, "action": "restart"},
+                    "max_received": {"limit": 100, "action": "warn"},
+                    "local_pref": 300,
+                    "med": 0,
+                    "policy": "customer-4",
+                    "prefixes": ["isp", "isp-more"],
+                    "origins": ["isp-asns"],
+                    "refuse": ["never"],
+                },
+                learned=["customer", "peer", "provider"],
+                default_route=True,
+                max_exported={"limit": 2000000, "action": "block"},
+            ),
+            neighbor(
+                "lhr1-isp6",
+                address="2001:db8:7::3",
+                local="2001:db8:7::2",
+                family="ipv6",
+                asn=64702,
+                role="customer",
+                import_=accepted("customer-6", prefixes=["isp", "nothing"]),
+                learned=["customer"],
+                default_route=True,
+            ),
+            neighbor(
+                "lhr1-upstream",
+                address="198.51.100.11",
+                local="198.51.100.10",
+                asn=64603,
+                import_=accepted("provider-4"),
+                export=[
+                    export("web", "192.0.2.0/24"),
+                    export("web-all", "192.0.0.0/22", extended_communities=["rt:64500:100", "ro:4200000000:7"]),
+                ],
+                learned=["customer"],
+            ),
+            neighbor(
+                "lhr1-ix-rs",
+                address="203.0.113.129",
+                local="203.0.113.130",
+                device="ix",
+                asn=64800,
+                role="rs",
+                link="203.0.113.128/25",
+                local_role="rs_client",
+                require_roles=False,
+                import_table=True,
+                graceful_restart="none",
+                import_=accepted("rs-4"),
+                learned=["customer"],
+            ),
+            neighbor(
+                "lhr1-ix-client",
+                address="203.0.113.131",
+                local="203.0.113.130",
+                device="ix",
+                asn=64801,
+                role="rs-client",
+                import_=accepted("peer-4", prefixes=["isp"]),
+                learned=["rs-client"],
+            ),
+            neighbor(
+                "edge3",
+                address="10.0.0.3",
+                local="10.0.0.1",
+                asn=4200000000,
+                role="ibgp",
+                device=None,
+                import_={"accept": "all", "max_prefix": None, "local_pref": None},
+                learned=["customer", "peer", "provider", "rs", "rs-client"],
+            ),
             neighbor(
                 "edge2",
                 address="fe80::2",
@@ -146,6 +278,23 @@ def section():
             # One of our own routers, beyond other routers: no interface of its own.
             neighbor("reflector", address="10.0.0.99", local="198.51.100.2", device=None, asn=4200000000, role="ibgp"),
         ],
+        "aggregates": [{"name": "web-all", "prefix": "192.0.0.0/22", "of": "web", "via": "192.0.2.0"}],
+        "policies": copy.deepcopy(POLICIES),
+        "caches": [
+            cache("near", address="2001:db8:9::9", port=3323),
+            cache("far-away", address="198.51.100.53", port=323, expire=172800),
+        ],
+        "sets": {
+            "isp": {
+                "ipv4": ["203.0.113.0/24{24,28}", "192.0.2.0/24"],
+                "ipv6": ["2001:db8:7000::/36{36,48}"],
+                "asns": [],
+            },
+            "isp-more": {"ipv4": ["198.18.0.0/15"], "ipv6": [], "asns": []},
+            "isp-asns": {"ipv4": [], "ipv6": [], "asns": [64702, 4200000001]},
+            "never": {"ipv4": ["198.19.0.0/16{16,32}"], "ipv6": [], "asns": [666]},
+            "nothing": {"ipv4": [], "ipv6": [], "asns": []},
+        },
     }
 
 

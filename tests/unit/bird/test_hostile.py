@@ -47,12 +47,13 @@ HOSTILE = [
     "",
     " ",
 ]
-FIELDS = ["name", "description", "device", "password", "service", "service_name"]
+FIELDS = ["name", "description", "device", "password", "service", "service_name", "set", "policy", "cache"]
 
 
 def skeleton(text: str) -> list[str]:
     """What stands outside quotes and comments, where values must not reach; sorted, as functions are by service."""
-    return sorted(re.sub(r'"[^"\n]*"|#[^\n]*|announce_\w+', "_", text).split("\n"))
+    functions = r"(announce|in|within|check|tune|rpki|is_blackhole)_\w+"
+    return sorted(re.sub(rf'"[^"\n]*"|#[^\n]*|{functions}', "_", text).split("\n"))
 
 
 def place(section, secrets, field, value):
@@ -64,8 +65,24 @@ def place(section, secrets, field, value):
                 export["service"] = value if export["service"] == "dns" else export["service"]
     elif field == "service_name":
         section["services"][0]["name"] = value
+    elif field in ("set", "policy"):
+        rename(section, field, value)
+    elif field == "cache":
+        section["caches"][0]["name"] = value
     else:
         section["neighbors"][0][field] = value
+
+
+def rename(section, field, value):
+    """Give a set, or a policy, another name wherever it is named."""
+    table, old = ("sets", "isp-more") if field == "set" else ("policies", "customer-4")
+    section[table] = {value if name == old else name: entry for name, entry in section[table].items()}
+    for neighbor in section["neighbors"]:
+        rules = neighbor["import_"]
+        if rules.get("policy") == old:
+            rules["policy"] = value
+        if "prefixes" in rules and field == "set":
+            rules["prefixes"] = [value if name == old else name for name in rules["prefixes"]]
 
 
 @pytest.mark.parametrize("field", FIELDS)

@@ -297,6 +297,47 @@ def test_no_leak(edit, leaks):
     assert any(LEAK in reason for reason in hand("no-leak", edit)) == leaks
 
 
+@pytest.mark.parametrize(
+    ("session", "leaks"),
+    [
+        ({"role": "provider", "learned": ["customer"]}, False),
+        ({"role": "provider", "learned": ["customer", "provider"]}, True),
+        ({"role": "peer", "learned": ["peer"]}, True),
+        ({"role": "rs", "learned": ["rs-client"]}, True),
+        ({"role": "rs-client", "learned": ["rs-client", "customer"]}, False),
+        ({"role": "rs-client", "learned": ["provider"]}, True),
+        ({"role": "customer", "learned": ["provider", "peer", "rs"], "default_route": True}, False),
+        ({"role": "peer", "default_route": True}, True),
+    ],
+)
+def test_learned_routes_go_to_whom_they_may_go(session, leaks):
+    reasons = hand("no-leak", lambda plan: plan["bird"]["neighbors"][0].update(session))
+    assert any("would go to" in reason or "default route" in reason for reason in reasons) == leaks
+
+
+def test_an_aggregate_is_the_policys_and_its_services():
+    changes = [
+        ("routing/aggregates", {"web-all": {"prefix": "192.0.0.0/22", "of": "web"}}),
+        (
+            "routing/announcements/1",
+            {"service": "web-all", "match": {"host": "edge1.lhr1"}, "to": {"role": "provider"}},
+        ),
+    ]
+    assert judge(policy(*changes), plans(*changes), PLANS) == []
+    orphan = edited(plans(*changes), "edge1.lhr1", lambda plan: plan["bird"].update(services=[]))
+    assert any("192.0.0.0/22" in reason for reason in found("no-hidden-accept", policy(*changes), orphan))
+
+
+def test_a_route_set_may_not_grow_many_times_over():
+    def filtered(prefixes):
+        sets = {"isp": {"prefixes": [f"31.{number // 250}.{number % 250}.0/24" for number in range(prefixes)]}}
+        return [("routing/sets", sets), (f"{V4}/import", {"prefixes": "isp"})]
+
+    assert after("artefact-size", *filtered(150), previous=plans(*filtered(100))) == []
+    (reason,) = after("artefact-size", *filtered(400), previous=plans(*filtered(100)))
+    assert "grow" in reason
+
+
 def test_what_is_announced_is_a_services_of_the_policy():
     def foreign(plan):
         plan["bird"]["services"][0]["ipv4"].append("198.18.0.0/15")
@@ -462,7 +503,7 @@ def test_artefacts_that_are_good():
 def test_a_set_may_not_be_too_large_nor_grow_many_times_over():
     (reason,) = after("artefact-size", many(budgets.PREFIXES + 1), previous=None)
     assert "more than 20000 prefixes" in reason
-    grows = "prefixes to filter or shape by grow more than 2 times at once"
+    grows = "prefixes to filter, shape or accept routes by grow more than 2 times at once"
     assert after("artefact-size", many(400), previous=plans(many(100))) == [grows]
     assert after("artefact-size", many(190), previous=plans(many(100))) == []
     assert after("artefact-size", many(50), previous=plans(many(2))) == []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from typing import Literal
 
-from tidegate.policy.addresses import family, span
-from tidegate.policy.errors import Problem, suggest
+from tidegate.policy.addresses import contributing, family, span
+from tidegate.policy.errors import KeyPath, Problem, suggest
+from tidegate.policy.importing import Import
 from tidegate.policy.index import glob
 from tidegate.policy.routing import Announcement, Routing
 from tidegate.policy.validation import Draft
@@ -14,6 +16,12 @@ from tidegate.policy.validation import Draft
 NEIGHBORS = ("routing", "neighbors")
 SERVICES = ("routing", "services")
 ANNOUNCEMENTS = ("routing", "announcements")
+KINDS: tuple[tuple[str, Literal["prefixes", "asns"] | None], ...] = (
+    ("prefixes", "prefixes"),
+    ("origins", "asns"),
+    ("refuse", None),
+)
+"""Keys of an import that name sets, and what these must hold."""
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -25,6 +33,43 @@ def check(draft: Draft) -> Iterator[Problem]:
     for position, announcement in enumerate(routing.announcements):
         yield from _announcement(draft, routing, position, announcement)
     yield from _reach(draft, routing)
+    yield from _sets(draft, routing)
+    yield from _aggregates(draft, routing)
+
+
+def _aggregates(draft: Draft, routing: Routing) -> Iterator[Problem]:
+    """Aggregates have names and prefixes of their own, and hold something of their service."""
+    known = draft.names(*SERVICES)
+    for name, aggregate in routing.aggregates.items():
+        path = ("routing", "aggregates", name)
+        if name in known:
+            yield Problem("a service has this name too", path, name, "names that differ")
+        service = routing.services.get(aggregate.of)
+        if aggregate.of not in known:
+            hint = suggest(aggregate.of, known)
+            yield Problem("no such service", (*path, "of"), aggregate.of, "a service of routing.services", hint)
+        elif service is not None and not contributing(aggregate.prefix, service.prefixes):
+            expected = f"a prefix that holds one of {', '.join(service.prefixes)}"
+            yield Problem(f"holds no prefix of '{aggregate.of}'", (*path, "prefix"), aggregate.prefix, expected)
+
+
+def _sets(draft: Draft, routing: Routing) -> Iterator[Problem]:
+    """Sets that imports name: they exist, and hold what they are asked for."""
+    imports: list[tuple[KeyPath, Import]] = [
+        ((*NEIGHBORS, name, "import"), neighbor.import_) for name, neighbor in routing.neighbors.items()
+    ]
+    imports += [(("routing", "imports", role), of_role) for role, of_role in routing.imports.items()]
+    known = draft.names("routing", "sets")
+    for path, rules in imports:
+        for key, kind in KINDS:
+            for name in getattr(rules, key) or ():
+                found = routing.sets.get(name)
+                if name not in known:
+                    hint = suggest(name, known)
+                    yield Problem("no such set", (*path, key), name, "a set of routing.sets", hint)
+                elif found is not None and kind is not None and not found.holds(kind):
+                    noun = "prefixes" if kind == "prefixes" else "AS numbers"
+                    yield Problem(f"this set holds no {noun}", (*path, key), name, f"a set of {noun}")
 
 
 def _prefixes(routing: Routing) -> Iterator[Problem]:
@@ -47,7 +92,7 @@ def _prefixes(routing: Routing) -> Iterator[Problem]:
 
 def _announcement(draft: Draft, routing: Routing, position: int, announcement: Announcement) -> Iterator[Problem]:
     path = (*ANNOUNCEMENTS, position)
-    known = draft.names(*SERVICES)
+    known = draft.names(*SERVICES) | draft.names("routing", "aggregates")
     if announcement.service not in known:
         hint = suggest(announcement.service, known)
         yield Problem(

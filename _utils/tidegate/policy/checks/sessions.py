@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tidegate.bird.compile import protocol_name
+from tidegate.bird.passing import DOWNHILL, may_hear
 from tidegate.policy.addresses import bare, family
-from tidegate.policy.errors import Problem
+from tidegate.policy.errors import KeyPath, Problem
 from tidegate.policy.fleet import Host
 from tidegate.policy.routing import Neighbor, Routing
 from tidegate.policy.validation import STAND_IN_ASN, Draft
@@ -21,7 +22,9 @@ def check(draft: Draft) -> Iterator[Problem]:
         return
     for name, neighbor in routing.neighbors.items():
         yield from _neighbor(routing, name, neighbor)
-        for host in sorted(draft.policy.index.select(neighbor.match)):
+        hosts = sorted(draft.policy.index.select(neighbor.match))
+        yield from _validated(draft, routing, name, hosts)
+        for host in hosts:
             yield from _session(draft, host, name, neighbor)
     yield from _apart(draft, routing)
 
@@ -34,9 +37,43 @@ def _neighbor(routing: Routing, name: str, neighbor: Neighbor) -> Iterator[Probl
         )
         hint = "" if neighbor.role == "ibgp" else "A neighbor in our own AS has the role ibgp."
         yield Problem(f"does not fit the role {neighbor.role}", (*path, "asn"), neighbor.asn, expected, hint)
+    yield from _told(path, neighbor)
+    rules = routing.rules(neighbor)
+    if rules["blackhole"] and not rules["prefixes"] and rules["accept"] != "none":
+        expected = "import.prefixes: the sets that hold what is the neighbor's own"
+        message = "nobody knows what this neighbor may ask us to drop"
+        yield Problem(message, (*path, "import", "blackhole"), expected=expected)
+    if neighbor.role == "ibgp" and neighbor.roles != "none":
+        yield Problem("roles are between networks (RFC 9234)", (*path, "roles"), neighbor.roles, "none for role ibgp")
     if neighbor.keepalive and neighbor.keepalive >= (neighbor.hold_time or 240):
         expected = f"less than the hold time ({neighbor.hold_time or 240} s), usually a third of it"
         yield Problem("no keepalive would come in time", (*path, "keepalive"), neighbor.keepalive, expected)
+
+
+def _validated(draft: Draft, routing: Routing, name: str, hosts: list[str]) -> Iterator[Problem]:
+    """A neighbor that says how origins and paths are judged has hosts that can look them up."""
+    if not draft.whole(("routing", "rpki", "caches")):
+        return
+    neighbor = routing.neighbors[name]
+    of_role = routing.imports.get(neighbor.role)
+    for key in ("rpki", "aspa"):
+        wanted = getattr(neighbor.import_, key) or getattr(of_role, key, None)
+        without = [host for host in hosts if host not in draft.policy.index.caches_of]
+        if wanted not in (None, "ignore") and without:
+            message = f"{without[0]} has no RPKI cache to ask"
+            yield Problem(message, (*NEIGHBORS, name, "import", key), wanted, "a cache of routing.rpki for every host")
+
+
+def _told(path: KeyPath, neighbor: Neighbor) -> Iterator[Problem]:
+    """Learned routes and defaults go to whom they may go, by roles alone."""
+    allowed = may_hear(neighbor.role)
+    for role in neighbor.export.learned or ():
+        if role not in allowed:
+            message = f"a {neighbor.role} is never told of routes learned from a {role}"
+            yield Problem(message, (*path, "export", "learned"), role, f"of {', '.join(allowed)}")
+    if neighbor.export.default_route and neighbor.role not in DOWNHILL:
+        message = f"a {neighbor.role} is never told of a default route"
+        yield Problem(message, (*path, "export", "default_route"), True, "a customer, or our own router")
 
 
 def _session(draft: Draft, host: str, name: str, neighbor: Neighbor) -> Iterator[Problem]:

@@ -53,11 +53,12 @@ def _items(written: Any) -> list[tuple[int | str, Any]]:
 
 def _references(draft: Draft, path: KeyPath, entry: Mapping[str, Any]) -> Iterator[Reference]:
     services = draft.names("routing", "services")
+    aggregates = draft.names("routing", "aggregates")
     targets = services | draft.names("filtering", "sets")
     if path[:2] == ("fleet", "hosts"):
         yield (*path, "pop"), entry.get("pop"), draft.pops, "PoP"
     if path[:2] == ("routing", "announcements"):
-        yield (*path, "service"), entry.get("service"), services, "service"
+        yield (*path, "service"), entry.get("service"), services | aggregates, "service"
     if path[:2] == ("filtering", "rules"):
         for end in ("source", "destination"):
             yield (*path, end), entry.get(end), targets, "set or service"

@@ -49,6 +49,8 @@ def _known(before: Any, after: Any) -> Iterator[Edit]:
         if before["bird"]["table"] != after["bird"]["table"]:
             yield Edit("table of service routes", before["bird"]["table"], after["bird"]["table"])
         yield from _checks(before["bird"]["services"], after["bird"]["services"])
+    for edit in edits(_caches(before["bird"]), _caches(after["bird"])):
+        yield Edit(f"RPKI cache {edit.field}", edit.before, edit.after)
     was, will = (
         {port["name"]: f"{port['device']}, {port['mode']}" for port in document["xdp"]["interfaces"]}
         for document in (before, after)
@@ -76,6 +78,12 @@ def _health(service: Service) -> str:
     ]
     trouble = f"all down: {health['on_all_down']}, checker lost: {health['on_checker_loss']}"
     return "; ".join([*checks, f"hold {health['hold']:g} s", trouble])
+
+
+def _caches(section: Any) -> dict[str, str]:
+    """RPKI caches by name, each in a few words."""
+    caches = (section or {}).get("caches", [])
+    return {one["name"]: f"{one['address']} port {one['port']}, expires after {one['expire']} s" for one in caches}
 
 
 def _differences(path: str, before: Any, after: Any) -> Iterator[Edit]:

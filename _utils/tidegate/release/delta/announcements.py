@@ -92,4 +92,5 @@ def _attributes(export: Export) -> Attributes:
         tuple(export["large_communities"]),
         export["prepend"],
         export["med"],
+        tuple(export.get("extended_communities", ())),
     )

@@ -76,6 +76,7 @@ class Attributes:
     large_communities: tuple[str, ...] = ()
     prepend: int = 0
     med: int | None = None
+    extended_communities: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The attributes by name, lists as lists."""

@@ -14,8 +14,10 @@ Reach = dict[str, dict[str, set[str]]]
 
 
 def held(section: BirdSection) -> set[str]:
-    """The prefixes that a host originates: those of its services."""
-    return {prefix for service in section["services"] for prefix in (*service["ipv4"], *service["ipv6"])}
+    """The prefixes that a host originates: those of its services, and aggregates of services that it has."""
+    services = {service["name"] for service in section["services"]}
+    aggregates = {one["prefix"] for one in section.get("aggregates", []) if one["of"] in services}
+    return aggregates | {prefix for service in section["services"] for prefix in (*service["ipv4"], *service["ipv6"])}
 
 
 def effective(neighbor: Neighbor, own: set[str]) -> Iterator[tuple[str, Export]]:

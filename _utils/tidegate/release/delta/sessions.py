@@ -9,7 +9,7 @@ limits and the description belong to the channel or to nobody: they change in pl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from tidegate.bird.section import BirdSection, Neighbor
@@ -17,10 +17,16 @@ from tidegate.release.delta.changes import Edit, SessionChange, SessionVerb, edi
 from tidegate.release.delta.sides import Sides
 from tidegate.release.delta.where import Gathered, Labels, Place
 
-RESTARTS = frozenset({"address", "local", "device", "family", "asn", "password", "hold_time", "keepalive"})
+RESTARTS = frozenset(
+    {
+        *("address", "local", "device", "family", "asn", "password", "hold_time", "keepalive"),
+        *("local_role", "require_roles", "import_table"),
+        *("passive", "ttl_security", "graceful_restart"),
+    }
+)
 """Fields of a session whose edit restarts it."""
 
-REFILTERS = frozenset({"import_", "export", "role"})
+REFILTERS = frozenset({"import_", "export", "role", "link", "learned", "default_route", "max_exported"})
 """Fields whose edit filters routes again, on a session that stays up."""
 
 SILENT = frozenset({"description", "name"})
@@ -80,12 +86,12 @@ def _of_host(sides: Sides) -> Iterator[tuple[Place, Key, tuple[Edit, ...]]]:
             yield sides.place(some["name"], earlier=will is None), key, (_as(some, verb, "address"),)
             continue
         # What is announced is told in full elsewhere.
-        found = [*edits(cast("Any", was), cast("Any", will), frozenset({"export"})), *router]
+        found = [*edits(_spelt_out(before, was), _spelt_out(after, will), frozenset({"export"})), *router]
         if not found:
             continue
         common = tuple(edit for edit in found if edit.field not in LOCAL)
         local = tuple(edit for edit in found if edit.field in LOCAL)
-        key = Key(_verb({edit.field for edit in found}), some["role"], common, tuple(edit.field for edit in local))
+        key = Key(_verb(found), some["role"], common, tuple(edit.field for edit in local))
         yield sides.place(some["name"]), key, local
 
 
@@ -117,8 +123,23 @@ def _paired(before: BirdSection | None, after: BirdSection | None) -> Iterator[t
             yield None, neighbor
 
 
-def _verb(fields: set[str]) -> SessionVerb:
-    """What the edit of some fields does; one that is not known here is taken for the worst."""
-    if fields - REFILTERS - SILENT:
+def _spelt_out(section: BirdSection | None, neighbor: Neighbor) -> Mapping[str, Any]:
+    """A session with the checks and sets that its import names in the place of their names."""
+    assert section is not None
+    rules: dict[str, Any] = dict(neighbor["import_"])
+    checks = section.get("policies", {}).get(rules.pop("policy", ""), {})
+    rules |= {key: value for key, value in checks.items() if key != "role"}
+    sets = section.get("sets", {})
+    for name in {name for key in ("prefixes", "origins", "refuse") for name in neighbor["import_"].get(key, ())}:  # type: ignore[attr-defined]
+        rules |= {f"{kind} of {name}": entries for kind, entries in sets.get(name, {}).items() if entries}
+    return {**neighbor, "import_": rules}
+
+
+def _verb(found: Sequence[Edit]) -> SessionVerb:
+    """What edits do; one of a field that is not known here is taken for the worst."""
+    fields = {edit.field for edit in found}
+    # To be a route server for somebody is an option of the session itself.
+    serves = any(edit.field == "role" and "rs-client" in (edit.before, edit.after) for edit in found)
+    if fields - REFILTERS - SILENT or serves:
         return "restarted"
     return "refiltered" if fields & REFILTERS else "described"

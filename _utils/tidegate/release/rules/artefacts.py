@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from tidegate.bpf.compile import MOST_ENTRIES
 from tidegate.bpf.section import Matcher
@@ -37,7 +37,9 @@ def artefact_size(case: Case) -> Iterator[Objection]:
             found[reason].append(host)
     for host, earlier in case.earlier.items():
         if host in case.plans and _grows(earlier, case.plans[host]):
-            found[f"prefixes to filter or shape by grow more than {budgets.GROWTH:g} times at once"].append(host)
+            found[
+                f"prefixes to filter, shape or accept routes by grow more than {budgets.GROWTH:g} times at once"
+            ].append(host)
     for reason, hosts in sorted(found.items()):
         yield Objection(reason, sorted(set(hosts)))
 
@@ -55,6 +57,7 @@ def _size(plan: Plan, known: dict[int, int]) -> int:
     own = {key: value for key, value in section.items() if key not in ("neighbors", "services")}
     bird = sum(_weight(neighbor, once) for neighbor in section.get("neighbors", ()))
     bird += sum(map(once, section.get("services", ()))) + len(str(own))
+    bird += sum(map(once, (*section.get("policies", {}).values(), *section.get("sets", {}).values())))
     return bird + once(document["xdp"]["rules"]) + once(document["tc"]["interfaces"])
 
 
@@ -128,9 +131,19 @@ def _sessions(plan: Plan) -> Iterator[str]:
         values = [neighbor[key] for neighbor in neighbors]  # type: ignore[literal-required]
         if len(set(values)) != len(values):
             yield f"two sessions have the {noun} {_twice(values)[0]}"
+    for name, found in section.get("sets", {}).items():
+        for entries in found.values():
+            yield from _set(f"set '{name}'", cast("list[Any]", entries))
     for neighbor in neighbors:
         for export in neighbor["export"]:
             yield from _prefixes(f"announcement of '{export['service']}' to {neighbor['name']}", export["prefixes"])
+
+
+def _set(what: str, entries: list[Any]) -> Iterator[str]:
+    if len(entries) > budgets.PREFIXES:
+        yield f"the {what} has more than {budgets.PREFIXES} entries"
+    for entry in _twice(entries)[:1]:
+        yield f"the {what} has {entry} twice"
 
 
 def _grows(earlier: Plan, plan: Plan) -> bool:
@@ -141,11 +154,13 @@ def _grows(earlier: Plan, plan: Plan) -> bool:
 
 
 def _entries(plan: Plan) -> int:
-    """The prefixes that a host filters and shapes by."""
+    """The prefixes and AS numbers that a host filters, shapes and accepts routes by."""
     document = plan.document
+    sets = (document["bird"] or {}).get("sets", {})
     matchers = [*document["xdp"]["rules"]]
     matchers += [one for tree in document["tc"]["interfaces"] for class_ in tree["classes"] for one in class_["match"]]
-    return sum(len(one[end] or ()) for one in matchers for end in ("source", "destination"))
+    routes = sum(len(entries) for found in sets.values() for entries in found.values())
+    return routes + sum(len(one[end] or ()) for one in matchers for end in ("source", "destination"))
 
 
 def _twice(values: Iterable[Hashable]) -> list[Any]:

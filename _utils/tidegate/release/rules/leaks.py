@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from tidegate.bird.passing import DOWNHILL, UPHILL, may_hear
 from tidegate.bird.section import BirdSection, Neighbor
 from tidegate.release.delta.reach import held
 from tidegate.release.delta.space import Span, merged, span, within
 from tidegate.release.rules.rule import Case, Objection, Rule
-
-UPHILL = ("provider", "peer")
-"""Who may be told of our own and our customers' routes alone."""
 
 DEFAULTS = ("0.0.0.0/0", "::/0")
 
@@ -29,7 +27,7 @@ def no_leak(case: Case) -> Iterator[Objection]:
     for host, plan in case.plans.items():
         section: BirdSection | None = plan.document["bird"]
         if section is not None:
-            for reason in (*_leaks(section), *_foreign(section, owned), *_false_roles(section)):
+            for reason in (*_leaks(section), *_passed_on(section), *_foreign(section, owned), *_false_roles(section)):
                 found[reason].append(host)
     for reason, hosts in sorted(found.items()):
         yield Objection(reason, sorted(set(hosts)))
@@ -37,7 +35,9 @@ def no_leak(case: Case) -> Iterator[Objection]:
 
 def _owned(case: Case) -> set[str]:
     services = case.policy.routing.services if case.policy.routing else {}
-    return {prefix for service in services.values() for prefix in service.prefixes}
+    aggregates = case.policy.routing.aggregates if case.policy.routing else {}
+    own = {aggregate.prefix for aggregate in aggregates.values()}
+    return own | {prefix for service in services.values() for prefix in service.prefixes}
 
 
 def _leaks(section: BirdSection) -> Iterator[str]:
@@ -49,13 +49,28 @@ def _leaks(section: BirdSection) -> Iterator[str]:
     refused = {"ipv4": merged(own, 4), "ipv6": merged(own, 6)}
     for neighbor in uphill:
         for source in section["neighbors"]:
-            if source is neighbor or source["role"] not in (*UPHILL, "ibgp") or source["family"] != neighbor["family"]:
+            if (
+                source is neighbor
+                or source["role"] not in (*UPHILL, "rs-client", "ibgp")
+                or source["family"] != neighbor["family"]
+            ):
                 continue
             for export in neighbor["export"]:
                 for prefix in export["prefixes"]:
                     if _may_send(source, prefix, refused[source["family"]]):
                         route = f"{prefix} learned from {source['name']} ({source['role']})"
                         yield f"{route} would go to {neighbor['name']} ({neighbor['role']})"
+
+
+def _passed_on(section: BirdSection) -> Iterator[str]:
+    """Learned routes that would go where no such route may go, by the roles on both sides."""
+    for neighbor in section["neighbors"]:
+        name, role, learned = neighbor["name"], neighbor["role"], neighbor.get("learned", [])
+        for source in learned:
+            if source not in may_hear(role):
+                yield f"routes learned from a {source} would go to {name} ({role})"
+        if neighbor.get("default_route") and role not in DOWNHILL:
+            yield f"a default route would be announced to {name} ({role})"
 
 
 def _may_send(source: Neighbor, prefix: str, refused: list[Span]) -> bool:
