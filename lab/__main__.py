@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from lab.cables import CableError
@@ -13,14 +15,17 @@ from lab.engine import EngineError
 from lab.fleet import DEFAULT_NAME, REPO, Fleet, LabError
 from lab.images import ensure
 from lab.progress import Progress
+from lab.requests import RATE, RequestsError, so_far
 
 _DESCRIPTION = "A fleet of edge hosts in containers: four edges in three PoPs, two FRR routers, a master, a client."
 _EXAMPLES = """\
 examples:
   lab/lab up                                     build what is missing and start everything
-  lab/lab exec master salt '*' state.apply       Salt, as anywhere
+  lab/lab exec master salt 'edge*' state.apply   Salt, as anywhere
+  lab/lab exec master tidegate rollout status    Tidegate, where its store is
   lab/lab exec edge1.lhr1 birdc show protocols   any command on any host
   lab/lab exec client curl http://192.0.2.10/    ask the anycast address who answers
+  lab/lab requests start; lab/lab requests stop  ask it all the time; how many were lost, and who answered
   lab/lab policy my/pillar                       give the master another policy; without a directory, the example again
   lab/lab settle                                 drop the installer's default routes: only BGP leads home from now on
   lab/lab kill edge1.lhr1; lab/lab start edge1.lhr1   a loss of power, and its return
@@ -39,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
-    except (EngineError, CableError, LabError, LookupError, OSError) as error:
+    except (EngineError, CableError, LabError, RequestsError, LookupError, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -71,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     start = verb("start", _start, "power a host on and plug its cables again")
     start.add_argument("host")
     start.add_argument("--fresh", action="store_true", help="with an installer's default route, as on the first day")
+    requests = verb("requests", _requests, "let the client ask the anycast addresses, and count the answers")
+    requests.add_argument("what", choices=["start", "status", "stop"])
+    requests.add_argument("--rate", type=float, default=RATE, metavar="PER_SECOND", help="of start (%(default)s)")
     policy = verb("policy", _policy, "give the master a pillar directory")
     policy.add_argument("directory", nargs="?", type=Path, default=REPO / "pillar")
     settle = verb("settle", _settle, "wait for BGP's default routes and drop the installer's")
@@ -132,6 +140,16 @@ def _kill(options: argparse.Namespace) -> None:
 
 def _start(options: argparse.Namespace) -> None:
     Fleet(options.name).start(options.host, fresh=options.fresh)
+
+
+def _requests(options: argparse.Namespace) -> int:
+    fleet = Fleet(options.name)
+    if options.what == "start":
+        fleet.start_requests(options.rate)
+        return 0
+    counted = fleet.stop_requests() if options.what == "stop" else so_far(fleet.exec)
+    print(json.dumps(asdict(counted), indent=2))
+    return int(counted.lost > 0)
 
 
 def _policy(options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from lab.topology import Host, Link, Topology
 _READY = "link set dev lo alias cabled"
 _SYSCTLS = {
     # A minion whose way to the master broke and came back tries again within seconds, not after a minute of back-off.
-    "edge": ("net.ipv4.tcp_syn_retries=2", "net.ipv4.tcp_retries2=5"),
+    **dict.fromkeys(("edge", "client"), ("net.ipv4.tcp_syn_retries=2", "net.ipv4.tcp_retries2=5")),
     "router": (
         *("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"),
         *("net.ipv4.fib_multipath_hash_policy=1", "net.ipv6.fib_multipath_hash_policy=1"),

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from lab import cables, images, pillar, router, salt_config, topology
+from lab import cables, images, pillar, prometheus, requests, router, salt_config, topology
 from lab.engine import Container, Engine
 from lab.progress import Progress
 from lab.topology import Host
@@ -58,6 +58,7 @@ class Fleet:
         with progress.step("Machines"):
             if not (self.state / "pillar").exists():
                 self.policy(REPO / "pillar")
+            (self.state / "salt").mkdir(exist_ok=True)
             states = self._usable_containers()
             new = [host for name, host in self.topology.hosts.items() if states.get(name, "created") == "created"]
             self._each([host for host in new if host.name not in states], self._create)
@@ -72,6 +73,7 @@ class Fleet:
             self.wait_for_boot(self.topology.hosts.values())
         with progress.step("Salt minions"):
             self.wait_for_minions(progress)
+            self._teach_probe_hosts()
 
     def down(self) -> None:
         """Remove every container of this lab and its files, whatever state they are in."""
@@ -145,10 +147,40 @@ class Fleet:
         except ValueError:
             raise LabError(f"salt {target} {function}: {done.stdout}{done.stderr}") from None
 
+    def start_requests(self, rate: float = requests.RATE) -> None:
+        """Let the client ask the anycast addresses, in turn, so many times a second, until `stop_requests`.
+
+        Raises:
+            RequestsError: it does already, or cannot.
+        """
+        requests.start(self.exec, self.topology.vips, rate)
+
+    def stop_requests(self) -> requests.Requests:
+        """End the client's requests and count what became of them.
+
+        Raises:
+            RequestsError: there are none.
+        """
+        return requests.stop(self.exec)
+
     def policy(self, source: Path) -> Path:
         """Give the master another pillar directory; the minions see it at their next highstate."""
         self.state.mkdir(parents=True, exist_ok=True)
         return pillar.publish(source, self.state)
+
+    def override(self, path: str, text: str | None) -> None:
+        """Put a file before the repository's state tree, as a site does that has templates of its own, or take it away.
+
+        Args:
+            path: Below ``salt/``, such as ``traffic/templates/bird/announce.j2``.
+            text: What it holds; None for the repository's file again.
+        """
+        file = self.state / "salt" / path
+        if text is None:
+            file.unlink(missing_ok=True)
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
 
     # --- looking at it ---------------------------------------------------------------------------------------------
 
@@ -188,12 +220,12 @@ class Fleet:
                 raise LabError(f"{host.name} is {state} instead of running: {failed}{done.stderr}")
 
     def wait_for_minions(self, progress: Progress | None = None, timeout: float = 120) -> None:
-        """Wait until every edge answers its master.
+        """Wait until every minion answers its master.
 
         Raises:
             LabError: some did not within ``timeout`` seconds.
         """
-        wanted = {host.name for host in self.topology.edges}
+        wanted = {host.name for host in self.topology.minions}
 
         def silent() -> list[str]:
             keys = set(self.exec("master", "ls", "/etc/salt/pki/master/minions").stdout.split())
@@ -226,14 +258,18 @@ class Fleet:
         if host.role == "router":
             return {"etc/frr/frr.conf": router.frr_conf(self.topology, host)}
         if host.role == "master":
-            return {"etc/salt/master.d/lab.conf": salt_config.master(REPO)}
+            # Salt's package has both; `tidegate` takes the first for the sign of a master.
+            return {"etc/salt/master": "", "etc/salt/master.d/lab.conf": salt_config.master(REPO)}
+        master = self.topology.address(self.topology.by_role("master")[0])
+        files = {"etc/salt/minion.d/lab.conf": salt_config.minion(host.name, master)}
         if host.role == "edge":
-            master = self.topology.address(self.topology.by_role("master")[0])
-            return {
-                "etc/salt/minion.d/lab.conf": salt_config.minion(host.name, master),
-                "etc/lab-origin.env": f"VIPS={' '.join(self.topology.vips)}\n",
-            }
-        return {}
+            return {**files, "etc/lab-origin.env": f"VIPS={' '.join(self.topology.vips)}\n"}
+        return {**files, "etc/prometheus/prometheus.yml": prometheus.config(self.topology)}
+
+    def _teach_probe_hosts(self) -> None:
+        """A minion that gets no highstate has the modules that probe from it only when somebody syncs them."""
+        for host in self.topology.by_role("client"):
+            self.salt(host.name, "saltutil.sync_all")
 
     def _power_on(self, hosts: list[Host], *, fresh: Iterable[Host]) -> None:
         self._each(hosts, lambda host: self.engine.start(self.container(host)))

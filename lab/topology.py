@@ -28,7 +28,9 @@ class Host:
     @property
     def software(self) -> str:
         """What makes it what it is, for people."""
-        return {"edge": f"BIRD {self.bird}", "router": f"FRR AS{self.asn}", "master": "Salt"}.get(self.role, "curl")
+        return {"edge": f"BIRD {self.bird}", "router": f"FRR AS{self.asn}", "master": "Salt"}.get(
+            self.role, "Prometheus"
+        )
 
     @property
     def image(self) -> str:
@@ -81,6 +83,11 @@ class Topology:
     def edges(self) -> list[Host]:
         """The hosts that Tidegate manages."""
         return self.by_role("edge")
+
+    @cached_property
+    def minions(self) -> list[Host]:
+        """The hosts that are Salt minions: the edges, and the client, which gates probe from."""
+        return [host for host in self.hosts.values() if host.role in ("edge", "client")]
 
     def by_role(self, role: str) -> list[Host]:
         """Hosts of one role, in the order of the file."""

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if every scene showed what it claims, 1 if one did not, 130 if interrupted.
     """
     parser = argparse.ArgumentParser(
-        prog="script/demo", description="Tidegate on a fleet in containers, in eight scenes."
+        prog="script/demo", description="Tidegate on a fleet in containers, scene by scene."
     )
     parser.add_argument(
         "--name", default=os.environ.get("TIDEGATE_LAB", DEFAULT_NAME), help="the lab's name (%(default)s)"
@@ -94,7 +94,7 @@ def _close(show: Show, command: str, played: Played, total: float) -> None:
     )
     show.tell(f"\nAll of it in {total:.0f} s. The lab is still up; look around:\n")
     show.output(
-        f"{command} exec master salt '*' traffic.health    # every check on every host\n"
+        f"{command} exec master salt 'edge*' traffic.health # every check on every host\n"
         f"{command} exec edge2.lhr1 birdc show protocols   # a host from the inside\n"
         f"{command} exec client curl http://192.0.2.10/    # who answers\n"
     )

@@ -16,6 +16,8 @@ from lab.demo.show import Show
 from lab.fleet import DEFAULT_NAME, REPO, Fleet
 
 PILLAR = REPO / "pillar"
+EDGES = "edge*"
+"""All hosts that the policy lists, as Salt's target; the client is a minion too."""
 _SALT_TIMEOUT = 180
 """Seconds for a job; a first highstate on a busy machine takes a while."""
 
@@ -85,6 +87,17 @@ class Stage:
         self.show.output(trim(done.stdout))
         return done.stdout
 
+    def follow(self, host: str, *command: str) -> int:
+        """Run a command on a host and show each line as it comes; its exit code is the caller's to judge."""
+        self.shown_exec(host, *command)
+        words = self.fleet.engine.exec_command(self.fleet.container(self.fleet.topology.host(host)), command)
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
+        ) as running:
+            for line in running.stdout or ():
+                self.show.output(line)
+        return running.returncode
+
     def shown_exec(self, host: str, *command: str) -> str:
         """Show a command that is about to run on a host; returns it as the person would type it."""
         return self.shown("exec", host, *command)
@@ -122,12 +135,12 @@ class Stage:
             self.shown_exec("master", *words)
         with self.show.waiting(f"{function} on {target}"):
             told = self.fleet.salt(target, function, *arguments, timeout=_SALT_TIMEOUT)
-        wanted = {host.name for host in self.fleet.topology.edges} if target == "*" else {target}
+        wanted = {host.name for host in self.fleet.topology.edges} if target == EDGES else {target}
         self.claim(
             set(told) == wanted,
             f"`{shlex.join(words)}` is answered by {', '.join(sorted(wanted))}",
             f"answers from {', '.join(sorted(told)) or 'none'}",
-            f"{self.lab} exec master salt '*' test.ping",
+            f"{self.lab} exec master salt '{EDGES}' test.ping",
         )
         return told
 

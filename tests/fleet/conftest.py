@@ -1,7 +1,7 @@
 """The fleet tests' lab: brought up once for all of them, removed whatever happens.
 
-``TIDEGATE_LAB_KEEP=1`` leaves it running, and says how to look at it. A lab left behind by a test run that was killed
-is removed by the next one.
+``TIDEGATE_LAB_KEEP=1`` leaves it running, and says how to look at it; ``TIDEGATE_LAB=NAME`` uses that lab, brings up
+what is missing of it, and leaves it. A lab left behind by a test run that was killed is removed by the next one.
 """
 
 import os
@@ -19,6 +19,7 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
+from rollouts import Rollouts, lab_pillar, quick  # noqa: E402
 from steady import SteadyFleet  # noqa: E402
 
 from lab.engine import Engine, EngineError  # noqa: E402
@@ -63,9 +64,11 @@ class Lab(Fleet):
 
 
 def pytest_collection_modifyitems(items):
-    """The bare lab first: its tests look at hosts that nobody has configured yet."""
+    """The bare lab first: its tests look at hosts that nobody has configured yet. Rollouts last: hosts that are
+    assigned to a release no longer look at the working tree, which the other scenarios change."""
     here = Path(__file__).parent
-    items.sort(key=lambda item: item.path.parent == here and item.path.stem != "test_lab")
+    order = {"test_lab": 0, "test_rollout": 2, "test_rollout_faults": 2}
+    items.sort(key=lambda item: order.get(item.path.stem, 1) if item.path.parent == here else 0)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +82,8 @@ def lab(request):
         pytest.skip(str(error))
     remove_orphans(engine)
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
-    fleet = Lab(f"tg-test-{os.getpid()}", engine)
+    theirs = os.environ.get("TIDEGATE_LAB")
+    fleet = Lab(theirs or f"tg-test-{os.getpid()}", engine)
     capture = request.config.pluginmanager.getplugin("capturemanager")
     try:
         with capture.global_and_fixture_disabled():
@@ -87,7 +91,7 @@ def lab(request):
             fleet.up()
         yield fleet
     finally:
-        if os.environ.get("TIDEGATE_LAB_KEEP"):
+        if theirs or os.environ.get("TIDEGATE_LAB_KEEP"):
             with capture.global_and_fixture_disabled():
                 print(f"\nkept: lab/lab --name {fleet.name} status")
         else:
@@ -108,3 +112,22 @@ def fleet(lab):
     fleet = SteadyFleet(lab)
     fleet.begin()
     return fleet
+
+
+@pytest.fixture(scope="session")
+def rollouts(fleet):
+    """The fleet with the lab's waves and gates, and every host on a release; afterwards on the working tree again."""
+    found = Rollouts(fleet)
+    try:
+        with fleet.changed_policy(lab_pillar):
+            yield found
+    finally:
+        found.forget()
+        fleet.highstate("edge*")
+
+
+@pytest.fixture
+def base(rollouts):
+    """The release that every host runs when a scenario begins: the last one that reached them all, where one did."""
+    rollouts.end_all()
+    return rollouts.all_on_one(quick)

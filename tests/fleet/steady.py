@@ -118,25 +118,14 @@ class SteadyFleet:
     @contextmanager
     def broken_template(self, name, old, new):
         """The master serves a state tree with one edited template, as if somebody had overridden it."""
-        text = self.run("master", "cat", f"/srv/tidegate/salt/traffic/templates/{name}")
+        path = f"traffic/templates/{name}"
+        text = (REPO / "salt" / path).read_text()
         assert old in text
-        path = f"/srv/override/traffic/templates/{name}"
-        conf = "/etc/salt/master.d/lab.conf"
-        served = self.run("master", "cat", conf)
-        self.run("master", "mkdir", "-p", str(Path(path).parent))
-        self._write("master", path, text.replace(old, new))
-        self._write("master", conf, served.replace("- /srv/tidegate/salt", "- /srv/override\n  - /srv/tidegate/salt"))
-        self._restart_master()
+        self.lab.override(path, text.replace(old, new))
         try:
             yield
         finally:
-            self.run("master", "rm", "-r", "/srv/override")
-            self._write("master", conf, served)
-            self._restart_master()
-
-    def _restart_master(self):
-        self.run("master", "systemctl", "restart", "salt-master")
-        self.until(lambda: all(self.answers(edge) for edge in EDGES), timeout=90)
+            self.lab.override(path, None)
 
     def _write(self, host, path, text):
         self.copy(host, {path: text.encode()})

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from lab.demo.scenes import anycast, cutoff, filtering, highstate, outage, policy, shaping, verify
+from lab.demo.scenes import (
+    anycast,
+    bad_release,
+    cutoff,
+    filtering,
+    good_release,
+    highstate,
+    outage,
+    policy,
+    rollout,
+    shaping,
+    verify,
+)  # fmt: skip
 
-SCENES = (policy, highstate, anycast, outage, filtering, shaping, cutoff, verify)
+SCENES = (
+    *(policy, highstate, anycast, outage, filtering, shaping, cutoff, verify),
+    *(rollout, bad_release, good_release),
+)
 """Each module has a ``TITLE`` and ``play(stage)``, which returns the outcome in one line or raises ``DemoError``."""

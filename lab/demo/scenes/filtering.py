@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.demo.scenes.anycast import VIP
-from lab.demo.stage import Stage
+from lab.demo.stage import EDGES, Stage
 
 TITLE = "XDP drops an abuser"
 _ABUSER, _RULE, _PINGS = "203.0.113.130", "abusers", 20
@@ -27,7 +27,7 @@ def play(stage: Stage) -> str:
 
 def _counters(stage: Stage) -> dict[str, int]:
     """Packets that the rule has dropped, by host."""
-    told = stage.salt("*", "xdp.counters")
+    told = stage.salt(EDGES, "xdp.counters")
     names = sorted(next(iter(told.values())))
     stage.show.table(
         ("packets dropped by rule", *names),

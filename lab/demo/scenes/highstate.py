@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.demo import states
-from lab.demo.stage import Stage
+from lab.demo.stage import EDGES, Stage
 
 TITLE = "The highstate"
 _FIRST = "edge1.lhr1"
@@ -45,7 +45,7 @@ def _preview(stage: Stage) -> None:
 
 
 def _apply(stage: Stage) -> int:
-    told = stage.salt("*", "state.apply")
+    told = stage.salt(EDGES, "state.apply")
     columns = ("host", "runs", "xdp", "tc", "prefixes", "generation", "seconds")
     stage.show.table(columns, [_row(stage, host, told[host]) for host in sorted(told)], right=[2, 3, 4, 6])
     _claim_success(stage, told)
@@ -65,7 +65,7 @@ def _row(stage: Stage, host: str, told: Any) -> list[str]:
 
 
 def _apply_again(stage: Stage) -> None:
-    told = stage.salt("*", "state.apply")
+    told = stage.salt(EDGES, "state.apply")
     rows = [
         (host, str(len(told[host])), str(len(states.changed(told[host]))), f"{states.seconds(told[host]):.1f}")
         for host in sorted(told)

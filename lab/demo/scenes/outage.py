@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from lab.demo.scenes.anycast import VIP
-from lab.demo.stage import Stage
+from lab.demo.stage import EDGES, Stage
 
 TITLE = "A PoP loses power"
 _POP = ("edge1.lhr1", "edge2.lhr1")
@@ -30,7 +30,7 @@ def play(stage: Stage) -> str:
     stage.run(_POP[0], "journalctl", "--boot", "--no-pager", "--output=cat", "--unit=tidegate-restore")
     with stage.show.waiting("the minions find their master"):
         stage.fleet.wait_for_minions()
-    told = stage.salt("*", "traffic.drift")
+    told = stage.salt(EDGES, "traffic.drift")
     stage.show.table(("host", "differs from its confirmed generation in"), [(h, _list(told[h])) for h in sorted(told)])
     stage.claim(not any(told.values()), "no host differs from its generation after the boot", told)
     stage.show.means("Each boot restored the confirmed generation before BIRD started: filter, shaping, announcements.")
