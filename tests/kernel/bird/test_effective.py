@@ -131,8 +131,9 @@ def world(edge, wire, namespace, make_daemon):
         until(lambda name=name: edge.established(f"peer_{name}"), f"session to {name}")
     world = World(edge, neighbors)
     until(lambda: {TRANSIT, PEERED, DROPPED, "18.0.0.0/16"} | KEPT <= world.knows(), "routes learned")
-    until(lambda: world.hears("transit") > KEPT, "the provider hears of the customer")
-    until(lambda: TRANSIT in world.hears("customer"), "the customer hears of all")
+    for uphill in ("transit", "upstream", "peer"):
+        until(lambda uphill=uphill: world.hears(uphill) >= {SERVICE} | KEPT, f"{uphill} hears of the customer")
+    until(lambda: world.hears("customer") >= {TRANSIT, PEERED}, "the customer hears of all")
     return world
 
 
