@@ -13,6 +13,7 @@ from scenario import EDGES, replace_in
 LAB_ROLLOUT = Path(__file__).resolve().parents[2] / "lab" / "rollout.sls"
 ROUTING = "traffic/routing.sls"
 STORE = "/var/lib/tidegate-master/store.db"
+_ENGINE = "salt-master .*Engine"
 _ASSIGNED = "SELECT host, id FROM assignment JOIN release ON release.number = assignment.release"
 OVER = ("completed", "rolled-back", "aborted", "superseded")
 NEEDS_PEOPLE = ("blocked", "paused", "stopped")
@@ -163,14 +164,13 @@ class Rollouts:
         self.fleet.exec("master", "systemctl", "kill", "--signal=KILL", "salt-master")
 
     @contextmanager
-    def master_away(self):
-        """The master is killed, and comes back at the end of the block."""
-        self.kill_master()
-        self.fleet.run("master", "systemctl", "stop", "salt-master")
+    def engine_frozen(self):
+        """The engine sleeps for the length of the block, while the master goes on: nothing is confirmed."""
+        self.fleet.run("master", "pkill", "--signal=STOP", "--full", _ENGINE)
         try:
             yield
         finally:
-            self.fleet.run("master", "systemctl", "start", "salt-master")
+            self.fleet.run("master", "pkill", "--signal=CONT", "--full", _ENGINE)
 
     @contextmanager
     def store_away(self):

@@ -58,7 +58,8 @@ def test_a_release_whose_announcement_bird_drops_stops_at_the_canary_and_nobody_
         view = rollouts.until(number, "rolled-back")
     requests = rollouts.fleet.stop_requests()
     assert rollouts.applies(number) == {**dict.fromkeys(EDGES, 0), "edge1.lhr1": 1}, "one host has tried it, once"
-    assert [wave["status"] for wave in view["waves"]] == ["back", "waiting", "waiting"]
+    first, *later = [wave["status"] for wave in view["waves"]]
+    assert (first, set(later)) == ("back", {"waiting"})
     assert "not announced: 192.0.2.0/24" in rollouts.story(number)
     assert rollouts.runs(base)
     assert set(rollouts.assigned().values()) == {base}

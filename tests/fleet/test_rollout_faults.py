@@ -42,18 +42,19 @@ def changed_once(rollouts, number):
     return sorted(changed) == sorted(EDGES)
 
 
-def test_hosts_that_nobody_confirms_undo_the_change_and_are_tried_again_by_people_alone(rollouts, base):
-    """The master stays away for longer than a host waits: every host in the wave is where it was before."""
+def test_hosts_that_nobody_confirms_undo_the_change_and_are_tried_again_when_the_engine_wakes_up(rollouts, base):
+    """The engine sleeps for longer than a host waits: meanwhile every host goes back to where it was by itself."""
     release = rollouts.release(edits(quick, community(330), hasty))
     number = rollouts.start(release)
     rollouts.until_event(number, "job", act="apply")
     hosts = canaries(rollouts, number)
-    rollouts.fleet.until(lambda: all((rollouts.fleet.status_file(host) or {}).get("applied") for host in hosts), 40)
-    with rollouts.master_away():
+    with rollouts.engine_frozen():
+        rollouts.fleet.until(lambda: all(rollouts.fleet.status_file(host) for host in hosts), timeout=60)
         rollouts.fleet.until(lambda: not any(rollouts.fleet.status_file(host) for host in hosts), timeout=120)
-    rollouts.until(number, "rolled-back")
-    assert rollouts.runs(base)
-    assert rollouts.applies(number) == {host: int(host in hosts) for host in EDGES}
+        assert rollouts.runs(base)
+    rollouts.until(number, "completed")
+    assert rollouts.runs(release)
+    assert rollouts.applies(number) == {host: 1 + (host in hosts) for host in EDGES}
 
 
 def hasty(pillar):
@@ -161,7 +162,10 @@ def test_a_rollback_that_fails_on_one_host_goes_on_with_the_others_and_says_so(r
     assert [(one["host"], one["phase"]) for one in view["hosts"]] == [(host, "stuck")]
     rollouts.fleet.until(lambda: rollouts.fleet.answers(host), timeout=60)
     assert rollouts.runs(base, set(EDGES) - {host})
+    assert rollouts.runs(release, [host])
     assert others
+    rollouts.fleet.highstate(host)
+    assert rollouts.runs(base), "it is assigned to what it had, so any highstate brings it back"
 
 
 def test_an_abort_during_a_rollback_ends_it_and_leaves_no_host_in_between(rollouts, base):
