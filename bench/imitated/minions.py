@@ -62,7 +62,7 @@ class Minions:
         match function:
             case "state.apply":
                 self._runs[host] = self._new[host]
-                return _states()
+                return _states(self._new[host])
             case "traffic.confirm":
                 self._confirmed[host] = self._runs[host]
                 return {"outcome": "confirmed", "reason": "it is confirmed", "report": self._report(host)}
@@ -86,13 +86,13 @@ class Minions:
         }
 
 
-def _states() -> dict[str, Any]:
+def _states(plan: str) -> dict[str, Any]:
     return {
         f"traffic_|-{name}_|-{name}_|-{name}": {
             "name": name,
             "result": True,
             "changes": {"lines": ["one line of what changed on this host"] * 5},
-            "comment": f"{name} is as planned, in some words",
+            "comment": f"{name}: generation 0123456789abcdef (plan {plan[:12]}) is as planned, in some words",
             "__run_num__": number,
             "__sls__": f"traffic.{name}",
             "__id__": name,

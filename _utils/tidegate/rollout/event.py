@@ -64,7 +64,7 @@ HostOutcome = Literal["ok", "changed", "applied", "failed", "reverted", "expired
 
 ``ok``: it ran the plan already. ``applied``: it runs it, unconfirmed. ``changed``: it runs it, confirmed. ``failed``:
 it does not, and what it runs is not what we believe. ``reverted``: it undid the change. ``expired``: it undid the
-change because nobody confirmed it in time.
+change because nobody confirmed it in time, or the master gave it another plan; it is tried once more.
 """
 
 

@@ -120,7 +120,7 @@ class Host:
         if self.pending and self.plan != served_plan:
             self.undo()
         if served_plan == self.confirmed and not self.pending:
-            return _states(True, "is what this host runs")
+            return _states(True, f"generation x (plan {served_plan[:12]}) is what this host runs")
         if not self.pending:
             self.changes.append(served_plan)
             self.plan = served_plan
@@ -132,7 +132,9 @@ class Host:
             return _states(False, "it was not healthy within 30 s: undone")
         if settings["confirm"] == "host":
             self.confirmed, self.pending = self.plan, None
-        return _states(True, "changes bird", {"generation": {"old": "x", "new": "y"}})
+        return _states(
+            True, f"generation y (plan {served_plan[:12]}) changes bird", {"generation": {"old": "x", "new": "y"}}
+        )
 
     def confirm(self, owner, fence):
         """``traffic.confirm``."""

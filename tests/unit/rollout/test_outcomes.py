@@ -14,7 +14,10 @@ def state(name, result=True, comment="done", changes=None, number=0):
                                                     "__run_num__": number}}  # fmt: skip
 
 
-STAGED = state("staged", changes={"generation": {"old": "1", "new": "2"}})
+NAMED = f"generation 2 (plan {PLAN[:12]}) changes bird; it is undone in 240 s unless it is confirmed"
+STAGED = state("staged", comment=NAMED, changes={"generation": {"old": "1", "new": "2"}})
+SAME = state("staged", comment=f"generation 2 (plan {PLAN[:12]}) is what this host runs")
+STALE = state("staged", comment=f"generation 1 (plan {OTHER[:12]}) is what this host runs")
 
 
 @pytest.mark.parametrize(
@@ -22,8 +25,11 @@ STAGED = state("staged", changes={"generation": {"old": "1", "new": "2"}})
     [
         ("apply", {**STAGED, **state("confirmed")}, "applied"),
         ("back", {**STAGED, **state("confirmed")}, "changed"),
-        ("apply", state("staged"), "ok"),
-        ("back", state("staged"), "ok"),
+        ("apply", SAME, "ok"),
+        ("back", SAME, "ok"),
+        ("apply", STALE, "expired"),
+        ("back", STALE, "ok"),
+        ("apply", state("staged"), "expired"),
         ("apply", {**STAGED, **state("applied", False, "tc: no such device", number=3)}, "failed"),
         ("apply", {**STAGED, **state("applied", False, "not healthy. The change was undone: …")}, "reverted"),
         ("apply", {**state("staged", None)}, "failed"),
@@ -66,6 +72,12 @@ def test_what_a_confirmation_returns(returned, outcome):
 def test_a_host_that_lies_about_its_digest_is_told_so():
     assert read("confirm", confirmed("confirmed", OTHER, OTHER), PLAN)[1] == (
         "it says that it runs plan bbbbbbbbbbbb, and was to run aaaaaaaaaaaa"
+    )
+
+
+def test_a_master_that_cannot_read_its_store_gives_another_plan_and_that_is_no_success():
+    assert read("apply", STALE, PLAN)[1] == (
+        "the master gave it plan bbbbbbbbbbbb, and was to give aaaaaaaaaaaa: could it not read its store?"
     )
 
 
