@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -70,6 +71,21 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any
             return value
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def since(daemon, session="peer_transit"):
+    """Seconds of the day at which a session's state last changed.
+
+    BIRD works the time out anew for every answer, and it wavers by a millisecond: hence ``changed`` and not equality.
+    """
+    line = daemon.ask(f"show protocols {session}").text(1002)
+    hours, minutes, seconds = re.search(r"(\d\d):(\d\d):(\d\d\.\d+)", line).groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def changed(before, now):
+    """Whether these are two times, and not one told twice."""
+    return abs(now - before) > 0.01
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import get_type_hints
 
@@ -12,7 +11,7 @@ from tidegate.bird import live
 from tidegate.bird.section import Neighbor
 from tidegate.release.delta.sessions import REFILTERS, RESTARTS, ROUTER_RESTARTS, SILENT
 
-from .conftest import export, until
+from .conftest import changed, export, since, until
 
 EDITS = {
     "address": "198.51.100.99",
@@ -45,20 +44,6 @@ ALONG = {"default_route": {"role": "customer"}, "require_roles": {"local_role": 
 """What BIRD or we would not take the edit without."""
 
 ROUTER_EDITS = {"router_id": "10.0.0.77", "asn": 64501}
-
-
-def since(daemon, session="peer_transit"):
-    """Seconds of the day at which a session's state last changed.
-
-    BIRD works the time out anew for every answer, and it wavers by a millisecond: hence ``changed`` and not equality.
-    """
-    line = daemon.ask(f"show protocols {session}").text(1002)
-    hours, minutes, seconds = re.search(r"(\d\d):(\d\d):(\d\d\.\d+)", line).groups()
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-
-
-def changed(before, now):
-    return abs(now - before) > 0.01
 
 
 def edited(field, value):
