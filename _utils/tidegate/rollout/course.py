@@ -175,7 +175,7 @@ class Course:
         return events
 
     def _outcomes(self, job: Job, returned: Mapping[str, Any], moment: Moment) -> dict[str, dict[str, str]]:
-        if job.act == "confirm":
+        if job.act != "back":
             self._accepted.see(tuple(returned), moment.wall, moment.drains)
         found = {}
         for host in sorted(returned):

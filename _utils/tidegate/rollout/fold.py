@@ -120,7 +120,8 @@ class _Folding:
         if self._rest["status"] == "blocked":
             self._go_on()
             return
-        wanted = [host for host in body["hosts"] or self._hosts if host in self._hosts]
+        named = self._hosts if body["hosts"] is None else body["hosts"]
+        wanted = [host for host in named if host in self._hosts]
         stuck = [host for host in wanted if self._hosts[host].phase is Phase.STUCK]
         for host in stuck:
             self._host(host, Phase.UNKNOWN, "to be brought back once more")

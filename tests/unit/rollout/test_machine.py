@@ -216,6 +216,20 @@ def test_a_retry_takes_up_hosts_that_stayed_behind_and_lets_them_try_again():
     assert set(play.assigned.values()) == {NEW}
 
 
+def test_a_retry_of_no_host_is_no_retry_of_all(play_stopped):
+    play_stopped.ask("retried", hosts=[])
+    assert play_stopped.phases("b1") == {"b1": "reverted"}
+    assert play_stopped.state.status == "stopped"
+
+
+@pytest.fixture
+def play_stopped():
+    play = Play(brief(on_failure="pause"))
+    play.apply["b1"] = "reverted"
+    play.run("stopped")
+    return play
+
+
 def test_a_host_that_undid_the_change_because_nobody_confirmed_it_is_tried_once_more():
     play = Play()
     answers = iter(["expired", "changed"])
