@@ -19,11 +19,18 @@ from tidegate.rollout.journal import Journal
 from tidegate.rollout.verdict import Verdict
 
 
+WEB = {"service": "web", "prefixes": ["192.0.2.0/24"], "communities": [], "large_communities": [], "prepend": 0,
+       "med": None}  # fmt: skip
+BIRD = {"services": [{"name": "web", "ipv4": ["192.0.2.0/24"], "ipv6": []}],
+        "neighbors": [{"name": "transit", "role": "provider", "family": "ipv4", "export": [WEB]}]}  # fmt: skip
+"""As much of a plan's section as a drain looks at."""
+
+
 def plan(host, class_):
     """A host's plan; its PoP is the first letter of its name."""
     labels = {"host": host, "pop": host[0], "region": "eu", "role": "edge", "class": class_}
     xdp = {"interfaces": [], "rules": [], "management": {"neighbors": []}}
-    return seal({"schema": 1, "host": host, "labels": labels, "bird": None, "tc": {"interfaces": []}, "xdp": xdp})
+    return seal({"schema": 1, "host": host, "labels": labels, "bird": BIRD, "tc": {"interfaces": []}, "xdp": xdp})
 
 
 def releases(store, hosts):

@@ -271,6 +271,13 @@ def test_the_health_gate_is_told_what_hosts_are_to_run(scene):
     assert set(first.known) == {"a1", "b1"}
 
 
+def test_a_host_that_is_drained_is_given_its_plan_with_the_drain_and_arrives(scene):
+    Operations(scene.store).add("drain", {"host": "a1"}, {"how": "withdraw"}, who="ann", why="a test")
+    scene.begin()
+    assert scene.run(scene.engine()) == "completed"
+    assert [act for act, _ in scene.world.hosts["a1"].ran if act == "apply"] == ["apply"]
+
+
 def test_drift_blocks_the_start_until_it_is_adopted(scene):
     scene.world.hosts["c1"].drift = {"bird": ["protocol x is disabled by hand"]}
     scene.begin()
