@@ -18,7 +18,6 @@ from tidegate.rollout.event import Event
 from tidegate.rollout.journal import Journal
 from tidegate.rollout.verdict import Verdict
 
-
 WEB = {"service": "web", "prefixes": ["192.0.2.0/24"], "communities": [], "large_communities": [], "prepend": 0,
        "med": None}  # fmt: skip
 BIRD = {"services": [{"name": "web", "ipv4": ["192.0.2.0/24"], "ipv6": []}],
