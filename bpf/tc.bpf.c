@@ -9,20 +9,96 @@
  */
 #include <linux/pkt_cls.h>
 
-#include "match.h"
+#include "class.h"
 
 /* Ethernet, two tags, IPv4 with all options, ports: more than this in one piece is never needed for IPv4. */
 #define HEADERS 128
+#define MAJOR 0x1de
+#define VLAN_ID 0x0fff
+
+/* The outermost tag is beside the packet if a device below will write it, and in the packet if it was written already. */
+static __always_inline __u32 vlan_of(struct __sk_buff *skb)
+{
+	struct ethhdr *ethernet = (void *)(long)skb->data;
+	void *end = (void *)(long)skb->data_end;
+	struct vlan *vlan = (void *)(ethernet + 1);
+
+	if (skb->vlan_present)
+		return skb->vlan_tci & VLAN_ID;
+	if ((void *)(vlan + 1) > end)
+		return 0;
+	if (ethernet->h_proto != bpf_htons(ETH_P_8021Q) && ethernet->h_proto != bpf_htons(ETH_P_8021AD))
+		return 0;
+	return bpf_ntohs(vlan->tci) & VLAN_ID;
+}
+
+/* Entries left once the packet's VLAN, mark and cgroup have been asked for. */
+static __always_inline __u64 match_keys(struct __sk_buff *skb, const struct choice *choice, __u32 index, __u32 vlan)
+{
+	__u64 word = ~0ULL;
+
+	if (choice->uses & CHOOSES_VLAN)
+		word &= match_key(choice, index, KEY_VLAN, vlan);
+	if (choice->uses & CHOOSES_MARK)
+		word &= match_key(choice, index, KEY_MARK, skb->mark);
+	if (choice->uses & CHOOSES_CGROUP)
+		word &= match_key(choice, index, KEY_CGROUP, bpf_skb_cgroup_id(skb));
+	return word;
+}
+
+/* Where the IP header begins: behind as many tags as parse() passes over. */
+static __always_inline __u32 ip_offset(struct __sk_buff *skb)
+{
+	void *start = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct ethhdr *ethernet = start;
+	void *header = ethernet + 1;
+	__be16 protocol;
+
+	if (header > end)
+		return 0;
+	protocol = ethernet->h_proto;
+	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
+		struct vlan *vlan = header;
+
+		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
+			break;
+		if ((void *)(vlan + 1) > end)
+			return 0;
+		protocol = vlan->protocol;
+		header = vlan + 1;
+	}
+	return header - start;
+}
+
+/* RFC 2474: the upper six bits of the byte; ECN's two below stay. IPv6 has them across its first two bytes. */
+static __always_inline void set_dscp(struct __sk_buff *skb, const struct packet *packet, __u8 dscp)
+{
+	__u32 offset = ip_offset(skb);
+	__be16 before, after;
+
+	if (!offset || packet->dscp == dscp || bpf_skb_load_bytes(skb, offset, &before, sizeof(before)))
+		return;
+	if (packet->family == 4)
+		after = bpf_htons((bpf_ntohs(before) & 0xff03) | dscp << 2);
+	else
+		after = bpf_htons((bpf_ntohs(before) & 0xf03f) | dscp << 6);
+	if (packet->family == 4)
+		bpf_l3_csum_replace(skb, offset + __builtin_offsetof(struct iphdr, check), before, after, sizeof(after));
+	bpf_skb_store_bytes(skb, offset, &after, sizeof(after), 0);
+}
 
 SEC("tc")
 int tidegate_tc(struct __sk_buff *skb)
 {
-	__u32 index = slot_in_force();
+	__u32 zero = 0, index = slot_in_force();
 	const struct slot *slot = bpf_map_lookup_elem(&slots, &index);
+	const struct choice *choice = bpf_map_lookup_elem(&choices, &index);
+	const __u32 *aside = bpf_map_lookup_elem(&bypass, &zero);
 	struct packet packet = {};
-	__u64 word;
+	__u32 class = 0;
+	__u64 word, number = 0;
 
-	if (!slot || !slot->marker)
+	if (!slot || !slot->marker || !choice || (aside && *aside))
 		return TC_ACT_UNSPEC;
 
 	/* What the stack sent is linear that far already; a forwarded packet may not be. */
@@ -32,11 +108,34 @@ int tidegate_tc(struct __sk_buff *skb)
 	if (!parse((void *)(long)skb->data, (void *)(long)skb->data_end, &packet))
 		return TC_ACT_UNSPEC;
 	word = match(slot, index, &packet, skb->ifindex);
+	if (word && choice->uses & (CHOOSES_VLAN | CHOOSES_MARK | CHOOSES_CGROUP))
+		word &= match_keys(skb, choice, index, vlan_of(skb));
 
-	if (word)
-		skb->priority = slot->action[first_entry(word)].value;
-	else if (slot->fallback && !is_neighbor_discovery(&packet))
+	if (choice->uses & (CHOOSES_HOST | CHOOSES_PREFIX))
+		number = group_of(choice, index, &packet);
+	if (number) {
+		void *table = bpf_map_lookup_elem(&groups, &index);
+		__u32 key = number - 1;
+		const struct group *group = table ? bpf_map_lookup_elem(table, &key) : 0;
+
+		if (group && (word & group->entries || !is_neighbor_discovery(&packet)))
+			class = class_in(group, index, word);
+		if (class)
+			skb->priority = MAJOR << 16 | CLASS_MINOR(class);
+		class = CLASS_DSCP(class);
+	} else if (word & ~choice->apart) {
+		__u32 entry = first_entry(word & ~choice->apart);
+
+		skb->priority = slot->action[entry].value;
+		asm volatile("" : "+r"(entry)); /* the verifier forgets the range that the compiler relies on */
+		class = choice->dscp[entry & (MAX_ENTRIES - 1)];
+	} else if (slot->fallback && !is_neighbor_discovery(&packet)) {
 		skb->priority = slot->fallback;
+		class = choice->fallback_dscp;
+	}
+
+	if (choice->uses & CHOOSES_DSCP && class)
+		set_dscp(skb, &packet, class - 1);
 
 	/* Unspecified, not OK: filters that others put behind ours still run. */
 	return TC_ACT_UNSPEC;

@@ -16,7 +16,7 @@ import os
 import platform
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ctypes import c_uint64, sizeof
 
 from tidegate.bpf import libbpf
@@ -66,11 +66,12 @@ class Slots:
         slot = self._slots[number]
         return [(action.value, action.counter) for action in slot.action[: int(slot.entries).bit_length()]]
 
-    def prepare(self, tables: Tables, marker: str) -> int:
+    def prepare(self, tables: Tables, marker: str, beside: Callable[[int], None] | None = None) -> int:
         """Have a slot hold this policy without putting it in force; return its number.
 
         The slot in force and the idle one are looked at first, so that a repeat, or the way back, costs nothing. If an
-        unconfirmed policy is in force, it is taken back before its way back is overwritten.
+        unconfirmed policy is in force, it is taken back before its way back is overwritten. ``beside`` fills what else
+        belongs to the slot's number; it is called before the slot counts as whole, and only if it was not.
         """
         wanted = Slot.from_buffer_copy(tables.slot)
         wanted.marker = int(marker, 16)
@@ -79,7 +80,7 @@ class Slots:
                 return number
         self.settle()
         idle = 1 - self.in_force
-        self._fill(idle, tables, marker)
+        self._fill(idle, tables, marker, beside)
         return idle
 
     def flip(self, number: int, timeout: float | None) -> None:
@@ -111,7 +112,7 @@ class Slots:
     def _store(self, number: int, deadline: int) -> None:
         self._config.value = deadline << 1 | number  # ctypes stores an aligned 64-bit field by one instruction
 
-    def _fill(self, number: int, tables: Tables, marker: str) -> None:
+    def _fill(self, number: int, tables: Tables, marker: str, beside: Callable[[int], None] | None = None) -> None:
         if int(marker, 16) == 0:
             raise Failed("a marker of zeros means an empty slot")
         grace()  # no program may still be reading what this slot held before the last flip
@@ -121,6 +122,8 @@ class Slots:
             self._fill_prefixes(table, number, address_size, tables.prefixes.get(table))
         self._fill_ports("source_port", number, tables.source_port)
         self._fill_ports("destination_port", number, tables.destination_port)
+        if beside is not None:
+            beside(number)
         self._slots[number] = tables.slot
         slot.marker = int(marker, 16)
 

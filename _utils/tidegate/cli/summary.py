@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from tidegate.policy.model import Policy
+from tidegate.policy.shaping import classes_of, walk
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Summary:
             sets=len(policy.filtering.sets),
             rules=len(policy.filtering.rules),
             trees=len(policy.shaping),
-            classes=sum(len(tree.classes) for tree in policy.shaping),
+            classes=sum(1 for tree in policy.shaping for _ in walk(classes_of(tree, policy.shaping_profiles))),
         )
 
     def as_dict(self) -> dict[str, int]:

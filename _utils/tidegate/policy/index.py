@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tidegate.policy.addresses import bare, contributing, family, on_link
 from tidegate.policy.selectors import Match, Recipients, is_glob
+from tidegate.policy.shaping import TrafficClass, Tree, classes_of, rate_of, walk
 
 if TYPE_CHECKING:
     from tidegate.policy.model import Policy
@@ -120,6 +121,15 @@ class Index:
     def trees_of(self) -> dict[str, list[int]]:
         """Host → positions of its shaping trees."""
         return self._positions(tree.match for tree in self._policy.shaping)
+
+    def shaping_classes(self, tree: Tree) -> list[tuple[tuple[str, ...], TrafficClass]]:
+        """Every class of a tree with its path of names, parents first."""
+        key = ("shaping-classes", tree.profile) if tree.profile else ("shaping-classes", id(tree))
+        return self.shared(key, lambda: list(walk(classes_of(tree, self._policy.shaping_profiles))))
+
+    def shaping_rate(self, tree: Tree, host_class: str) -> int:
+        """The rate of a tree's interface on hosts of a class, in bit/s; 0 where nothing says it: `check` refuses that."""
+        return rate_of(tree, self._policy.shaping_profiles, host_class) or 0
 
     def _positions(self, matches: Iterable[Match]) -> dict[str, list[int]]:
         found: dict[str, list[int]] = defaultdict(list)

@@ -11,8 +11,8 @@ from tidegate.policy.fleet import Fleet
 from tidegate.policy.index import Index
 from tidegate.policy.rollout import Rollout
 from tidegate.policy.routing import Routing
-from tidegate.policy.shaping import Tree
-from tidegate.policy.strict import Listed, Strict
+from tidegate.policy.shaping import Profile, Tree
+from tidegate.policy.strict import Listed, Name, Strict
 
 
 class Policy(Strict):
@@ -24,6 +24,9 @@ class Policy(Strict):
     )
     filtering: Filtering = Field(default_factory=Filtering, description="What is dropped in front of a host.")
     shaping: Listed[Tree] = Field(default=(), description="Whose packets go first on which interface.")
+    shaping_profiles: dict[Name, Profile] = Field(
+        default_factory=dict, description="Classes that are written once, for the trees under `shaping`."
+    )
     rollout: Rollout | None = Field(
         default=None, description="In which waves a release reaches the fleet; sensible ones unless stated."
     )

@@ -91,6 +91,7 @@ Protocol = Annotated[
 Ports = Annotated[
     tuple[Annotated[tuple[int, int], BeforeValidator(_ports)], ...], Several, WithJsonSchema(one_or_more(_PORT))
 ]
+DscpValue = Annotated[int, BeforeValidator(_dscp), WithJsonSchema(_DSCP)]
 Dscp = Annotated[
     tuple[Annotated[int, BeforeValidator(_dscp)], ...],
     AfterValidator(lambda values: tuple(sorted(set(values)))),

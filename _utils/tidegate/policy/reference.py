@@ -14,13 +14,14 @@ from tidegate.policy.fleet import Fleet
 from tidegate.policy.rollout import Rollout
 from tidegate.policy.routing import Routing
 from tidegate.policy.selectors import Selector
-from tidegate.policy.shaping import Tree
+from tidegate.policy.shaping import Profile, Tree
 
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("fleet", Fleet),
     ("routing", Routing),
     ("filtering", Filtering),
     ("shaping[]", Tree),
+    ("shaping_profiles.NAME", Profile),
     ("rollout", Rollout),
 )
 

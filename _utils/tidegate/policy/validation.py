@@ -34,6 +34,7 @@ COLLECTIONS: dict[KeyPath, type] = {
     ("filtering", "sets"): dict,
     ("filtering", "rules"): list,
     ("shaping",): list,
+    ("shaping_profiles",): dict,
     ("rollout", "waves"): list,
     ("rollout", "gates"): list,
     ("rollout", "emergency", "waves"): list,

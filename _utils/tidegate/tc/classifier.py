@@ -15,6 +15,8 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import struct
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -26,15 +28,20 @@ from tidegate.host.device import index as device_index
 from tidegate.host.errors import Failed
 from tidegate.host.paths import paths
 from tidegate.tc import clsact
+from tidegate.tc import tables as extra
 from tidegate.tc.tree import MAJOR, Tree
 
 OBJECT = "tc.bpf.o"
 PROGRAM = "tidegate_tc"
+_FIRST = struct.pack("=I", 0)
 
 
 def table(tree: Tree) -> Tables:
     """What the program looks packets up in; raises ``Refused`` if the tree has more matchers than it takes."""
-    return tables([Entry(each.match, _class(each.minor)) for each in tree.entries], fallback=_class(tree.default))
+    return tables(
+        [Entry(each.match, _class(each.minor) if each.minor else 0) for each in tree.entries],
+        fallback=_class(tree.default),
+    )
 
 
 def install(tree: Tree, binary: Path) -> None:
@@ -47,7 +54,9 @@ def install(tree: Tree, binary: Path) -> None:
     pins.ensure(place / "maps", paths().bpffs)
     with load(binary, place / "maps") as loaded:
         slots = Slots(loaded.maps)
-        slots.flip(slots.prepare(table(tree), tree.marker), None)
+        beside = partial(extra.fill, loaded.maps, wanted=extra.extras(tree))
+        slots.flip(slots.prepare(table(tree), tree.marker, beside), None)
+        libbpf.map_update(loaded.maps["bypass"], _FIRST, bytes(4))
         if not _runs(tree.device, binary):
             _attach(tree.device, loaded.programs[PROGRAM], place / _program(binary))
 
@@ -71,6 +80,8 @@ def flaw(tree: Tree, binary: Path) -> str | None:
         return f"not attached ({len(tree.entries)} matchers)"
     if not _runs(tree.device, binary):
         return "another program is attached in its place"
+    if bypassed(tree.device):
+        return "lets everything pass unshaped (bypass)"
     found = marker(tree.device)
     return None if found == tree.marker else f"holds {found or 'nothing'}, not {tree.marker}"
 
@@ -82,6 +93,19 @@ def marker(device: str) -> str | None:
             return None
         slots = Slots(maps)
         return slots.marker(slots.in_force)
+
+
+def bypass(device: str, wanted: bool) -> None:
+    """Let all packets pass unshaped, beside the tree, or classify them again; ``install`` classifies again too."""
+    with pinned_maps(_place(device) / "maps") as maps:
+        if "bypass" in maps:
+            libbpf.map_update(maps["bypass"], _FIRST, struct.pack("=I", wanted))
+
+
+def bypassed(device: str) -> bool:
+    """Whether packets pass beside the tree."""
+    with pinned_maps(_place(device) / "maps") as maps:
+        return "bypass" in maps and libbpf.map_lookup(maps["bypass"], _FIRST, 4) != bytes(4)
 
 
 def devices() -> set[str]:

@@ -4,61 +4,116 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tidegate.bpf.compile import matcher, ranges
-from tidegate.bpf.section import Matcher
-from tidegate.tc.section import ShapedInterface, TcSection, TrafficClass
+from tidegate.tc.section import FIRST_MINOR, LAST_MINOR, ClassMatcher, Leaf, ShapedInterface, TcSection, TrafficClass
+from tidegate.tc.tree import MAJOR
 
 if TYPE_CHECKING:
     from tidegate.policy import shaping
     from tidegate.policy.model import Policy
 
-FIRST_MINOR, LAST_MINOR = 0x10, 0xFFFE
-"""Class ids of policy classes; those below belong to the tree itself, 0xffff to the kernel."""
+Names = tuple[str, ...]
 
 
 def compile_section(policy: Policy, host: str) -> TcSection:
     """What tc is to do on a host; hosts with the same trees share one section."""
+    here = policy.fleet.hosts[host]
     trees = tuple(
-        (position, policy.fleet.hosts[host].interfaces[policy.shaping[position].interface].device)
+        (
+            position,
+            here.interfaces[policy.shaping[position].interface].device,
+            policy.index.shaping_rate(policy.shaping[position], here.class_),
+        )
         for position in policy.index.trees_of.get(host, ())
     )
     return policy.index.shared(("tc", trees), lambda: _section(policy, trees))
 
 
-def _section(policy: Policy, trees: tuple[tuple[int, str], ...]) -> TcSection:
-    interfaces = [_interface(policy, policy.shaping[position], device) for position, device in trees]
+def _section(policy: Policy, trees: tuple[tuple[int, str, int], ...]) -> TcSection:
+    interfaces = [_interface(policy, policy.shaping[position], device, rate) for position, device, rate in trees]
     return {"interfaces": sorted(interfaces, key=lambda interface: interface["name"])}
 
 
-def _interface(policy: Policy, tree: shaping.Tree, device: str) -> ShapedInterface:
-    rate = tree.rate_bits
-    ids = minors(tree.classes)
-    classes = sorted(tree.classes.items(), key=lambda item: (item[1].priority, item[0]))
-    return {
-        "name": tree.interface,
-        "device": device,
-        "rate": rate,
-        "classes": [_class(policy, name, ids[name], class_, rate) for name, class_ in classes],
-    }
+def _interface(policy: Policy, tree: shaping.Tree, device: str, rate: int) -> ShapedInterface:
+    classes = policy.index.shaping_classes(tree)
+    ids = minors("/".join(names) for names, _ in classes)
+    rates: dict[Names, tuple[int, int]] = {(): (rate, rate)}
+    found: list[TrafficClass] = []
+    apart: set[Names] = set()  # what stands in a customer is not the tree's default, but the customer's
+    for names, class_ in classes:
+        if class_.choosy or names[:-1] in apart:
+            apart.add(names)
+        whole, most = rates[names[:-1]]
+        rates[names] = class_.guarantee_bits(whole), class_.ceiling_bits(most)
+        found.append(_class(policy, names, ids, class_, rates[names], names in apart))
+    interface: ShapedInterface = {"name": tree.interface, "device": device, "rate": rate, "classes": found}
+    if tree.adopt:
+        interface["adopt"] = True
+    return interface
 
 
-def _class(policy: Policy, name: str, minor: int, class_: shaping.TrafficClass, rate: int) -> TrafficClass:
-    return {
+def _class(
+    policy: Policy,
+    names: Names,
+    ids: dict[str, int],
+    class_: shaping.TrafficClass,
+    rates: tuple[int, int],
+    apart: bool,
+) -> TrafficClass:
+    name = "/".join(names)
+    made: TrafficClass = {
         "name": name,
-        "minor": minor,
+        "minor": ids[name],
         "priority": class_.priority,
-        "guarantee": class_.guarantee_bits(rate),
-        "ceiling": class_.ceiling_bits(rate),
-        "default": class_.default,
+        "guarantee": rates[0],
+        "ceiling": rates[1],
+        "default": class_.default and not apart,
         "match": [entry for traffic in class_.match for entry in matchers(policy, traffic)],
     }
+    if len(names) > 1:
+        made["parent"] = ids["/".join(names[:-1])]
+    if class_.classes:
+        made["inner"] = True
+    if class_.choosy:
+        made["fallback"] = ids["/".join((*names, *_default(class_)))]
+    if class_.burst is not None:
+        made["burst_us"] = microseconds(class_.burst)
+    if class_.set_dscp is not None:
+        made["set_dscp"] = class_.set_dscp
+    if class_.leaf is not None:
+        made["leaf"] = cast("Leaf", {key: value for key, value in class_.leaf if value is not None})
+    return made
 
 
-def matchers(policy: Policy, traffic: shaping.Traffic) -> list[Matcher]:
+def _default(class_: shaping.TrafficClass) -> Names:
+    """The names that lead from a class to the default one inside it; none where there is none."""
+    for name, inside in class_.classes.items():
+        if not inside.classes and inside.default:
+            return (name,)
+        if inside.classes and not inside.match and (below := _default(inside)):
+            return (name, *below)
+    return ()
+
+
+def microseconds(time: str) -> int:
+    """``5ms`` in microseconds."""
+    for unit, scale in (("us", 1), ("ms", 1_000), ("s", 1_000_000)):
+        if time.endswith(unit):
+            return int(time.removesuffix(unit)) * scale
+    raise ValueError(f"not a time: {time!r}")
+
+
+def matchers(policy: Policy, traffic: shaping.Traffic) -> list[ClassMatcher]:
     """The matchers of one entry: ``port`` is either side's, so it takes two."""
-    base = matcher(traffic, policy.index, traffic.dscp)
+    base = cast("ClassMatcher", matcher(traffic, policy.index, traffic.dscp))
+    if traffic.vlan is not None:
+        base["vlan"] = sorted(set(traffic.vlan))
+    if traffic.fwmark is not None:
+        base["fwmark"] = sorted(set(traffic.fwmark))
+    if traffic.cgroup is not None:
+        base["cgroup"] = traffic.cgroup
     if traffic.port is None:
         return [base]
     ports = ranges(traffic.port)
@@ -74,7 +129,7 @@ def minors(names: Iterable[str]) -> dict[str, int]:
     taken: dict[int, str] = {}
     for name in sorted(names):
         minor = int.from_bytes(sha256(name.encode()).digest()[:4], "big") % span
-        while minor in taken:
+        while minor in taken or FIRST_MINOR + minor == MAJOR:
             minor = (minor + 1) % span
         taken[minor] = name
     return {name: FIRST_MINOR + minor for minor, name in taken.items()}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 from tidegate.tc.section import TcSection
-from tidegate.tc.tree import digest, plant
+from tidegate.tc.tree import digest, document, plant
 
 
 def render(section: TcSection) -> dict[str, str]:
@@ -15,6 +14,6 @@ def render(section: TcSection) -> dict[str, str]:
     ``marker`` stands for the whole; each interface has a marker of its own for what its classifier holds, which the
     kernel is given as well, so that a changed rate flips no classifier.
     """
-    trees = [asdict(plant(interface)) for interface in sorted(section["interfaces"], key=lambda each: each["device"])]
-    document = {"marker": digest(trees), "interfaces": trees}
-    return {"tc.json": json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"}
+    trees = [document(plant(interface)) for interface in sorted(section["interfaces"], key=lambda each: each["device"])]
+    whole = {"marker": digest(trees), "interfaces": trees}
+    return {"tc.json": json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False) + "\n"}

@@ -1,4 +1,7 @@
-"""The plan's ``tc`` section: one HTB tree per interface. Rates are bit/s."""
+"""The plan's ``tc`` section: one HTB tree per interface. Rates are bit/s.
+
+Keys of the ``total=False`` parts are left out where the policy does not use them.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,77 @@ from typing import TypedDict
 
 from tidegate.bpf.section import Matcher
 
+FIRST_MINOR, LAST_MINOR = 0x10, 0xFFFE
+"""Class ids of policy classes; those below belong to the tree itself, 0xffff to the kernel."""
+MOST_CLASSES = LAST_MINOR - FIRST_MINOR
+"""One id is our qdisc's own handle, and a leaf's qdisc is called like its class."""
+DEEPEST = 7
+"""Levels of classes below the one that stands for the link: HTB has 8 (``TC_HTB_MAXDEPTH``)."""
 
-class TrafficClass(TypedDict):
-    """One HTB class; ``minor`` is the class id's lower half and belongs to the name, not to the position."""
 
+class ClassMatcher(Matcher, total=False):
+    """A matcher with what only the way out knows; ``cgroup`` is a path."""
+
+    vlan: list[int]
+    fwmark: list[int]
+    cgroup: str
+
+
+class Leaf(TypedDict, total=False):
+    """A class's queueing discipline: ``kind``, and its options as ``tc`` spells their values."""
+
+    kind: str
+    limit: int
+    flows: int
+    flow_limit: int
+    target: str
+    interval: str
+    ecn: bool
+    rtt: str
+    diffserv: str
+    isolation: str
+    ack_filter: bool
+
+
+class _TrafficClass(TypedDict):
     name: str
     minor: int
     priority: int
     guarantee: int
     ceiling: int
     default: bool
-    match: list[Matcher]
+    match: list[ClassMatcher]
 
 
-class ShapedInterface(TypedDict):
-    """One interface's tree; exactly one class is the default."""
+class TrafficClass(_TrafficClass, total=False):
+    """One HTB class; ``minor`` is the class id's lower half and belongs to the name, not to the position.
 
+    ``parent`` is the minor of the class it stands in. With ``inner`` it holds no packets itself: what it matches, by
+    address alone, belongs to the classes inside, and what none of them takes to ``fallback``, a minor.
+    """
+
+    parent: int
+    inner: bool
+    fallback: int
+    burst_us: int
+    set_dscp: int
+    leaf: Leaf
+
+
+class _ShapedInterface(TypedDict):
     name: str
     device: str
     rate: int
     classes: list[TrafficClass]
+
+
+class ShapedInterface(_ShapedInterface, total=False):
+    """One interface's tree, parents before children; exactly one class is the default.
+
+    ``adopt``: a root qdisc of somebody else may be replaced.
+    """
+
+    adopt: bool
 
 
 class TcSection(TypedDict):

@@ -20,13 +20,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tidegate.bpf.section import Matcher
 from tidegate.host.errors import Refused
-from tidegate.tc.section import ShapedInterface, TrafficClass
+from tidegate.tc.entries import merged
+from tidegate.tc.section import ClassMatcher, Leaf, ShapedInterface, TrafficClass
 
 MAJOR = 0x1DE
 """Handle of every qdisc that is ours; nobody else's tree is ever written."""
@@ -62,6 +63,9 @@ class HtbClass:
     burst: int
     cburst: int
     quantum: int
+    leaf: Leaf | None = None
+    set_dscp: int | None = None
+    inner: bool = False
 
     @property
     def id(self) -> str:
@@ -71,10 +75,26 @@ class HtbClass:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the classifier: packets that match go to the class ``minor``. The first entry that matches wins."""
+    """One line of the classifier: packets that match go to the class ``minor``. The first entry that matches wins.
+
+    ``minor`` is 0 for a line that only customers ask; ``Group.classes`` says where it leads them.
+    """
 
     minor: int
-    match: Matcher
+    match: ClassMatcher
+
+
+@dataclass(frozen=True)
+class Group:
+    """A customer: its prefixes, and where what comes from or goes to them belongs.
+
+    ``classes`` are pairs of an entry's place and the minor it leads to; ``default`` is the minor for the rest.
+    """
+
+    source: tuple[str, ...]
+    destination: tuple[str, ...]
+    classes: tuple[tuple[int, int], ...]
+    default: int
 
 
 @dataclass(frozen=True)
@@ -87,6 +107,8 @@ class Tree:
     default: int
     entries: tuple[Entry, ...]
     marker: str
+    groups: tuple[Group, ...] = ()
+    adopt: bool = False
 
     def named(self) -> dict[int, str]:
         """Names of the classes by minor."""
@@ -94,8 +116,8 @@ class Tree:
 
     @property
     def leaves(self) -> tuple[HtbClass, ...]:
-        """The classes of the plan, without the inner one that stands for the link."""
-        return tuple(each for each in self.classes if each.minor != LINK)
+        """The classes that packets wait in."""
+        return tuple(each for each in self.classes if each.minor != LINK and not each.inner)
 
 
 def class_id(minor: int) -> str:
@@ -107,16 +129,70 @@ def plant(interface: ShapedInterface) -> Tree:
     """The tree of one interface of the section."""
     rate = _whole_bytes(interface["rate"])
     default = next(each["minor"] for each in interface["classes"] if each["default"])
-    entries = tuple(Entry(each["minor"], matcher) for each in interface["classes"] for matcher in each["match"])
+    entries, groups = looks(interface["classes"])
     link = HtbClass("link", LINK, 0, 0, rate, rate, _burst(rate), _burst(rate), _quantum(rate, rate))
+    classes = tuple(_class(each, rate) for each in interface["classes"])
+    decides = {
+        "default": default,
+        "entries": [asdict(entry) for entry in entries],
+        **({"groups": [asdict(group) for group in groups]} if groups else {}),
+        **({"dscp": marks} if (marks := [[c.minor, c.set_dscp] for c in classes if c.set_dscp is not None]) else {}),
+    }
     return Tree(
         interface=interface["name"],
         device=interface["device"],
-        classes=(link, *(_leaf(each, rate) for each in interface["classes"])),
+        classes=(link, *classes),
         default=default,
         entries=entries,
-        marker=digest({"default": default, "entries": [asdict(entry) for entry in entries]}),
+        marker=digest(decides),
+        groups=groups,
+        adopt=interface.get("adopt", False),
     )
+
+
+def looks(classes: list[TrafficClass]) -> tuple[tuple[Entry, ...], tuple[Group, ...]]:
+    """The entries of a tree, and its customers: what all others ask comes first, then what only customers do."""
+    apart = _customers(classes)
+    own: dict[int, list[TrafficClass]] = {0: []}
+    for each in classes:
+        if not each.get("inner"):
+            own.setdefault(apart.get(each["minor"], 0), []).append(each)
+    customers = [each for each in classes if "fallback" in each]
+    asked = [[(each["minor"], one) for each in own[key] for one in each["match"]] for key in own if key == 0]
+    asked += [[(e["minor"], one) for e in own.get(each["minor"], ()) for one in e["match"]] for each in customers]
+    keys = [[_said(one) for _, one in look] for look in asked]
+    said, places = merged(keys)
+    matches = {_said(one): one for look in asked for _, one in look}
+    leads = dict(zip(places[0], (minor for minor, _ in asked[0]), strict=True))
+    groups = tuple(
+        _group(each, zip(at, (minor for minor, _ in look), strict=True))
+        for each, at, look in zip(customers, places[1:], asked[1:], strict=True)
+    )
+    return tuple(Entry(leads.get(place, 0), matches[text]) for place, text in enumerate(said)), groups
+
+
+def _customers(classes: list[TrafficClass]) -> dict[int, int]:
+    """Minor of each class inside a customer → the customer's minor."""
+    found: dict[int, int] = {}
+    customers = {each["minor"] for each in classes if "fallback" in each}
+    for each in classes:
+        above = each.get("parent", 0)
+        if above in customers or above in found:
+            found[each["minor"]] = found.get(above, above)
+    return found
+
+
+def _group(customer: TrafficClass, classes: Iterable[tuple[int, int]]) -> Group:
+    return Group(
+        source=tuple(prefix for one in customer["match"] for prefix in one["source"] or ()),
+        destination=tuple(prefix for one in customer["match"] for prefix in one["destination"] or ()),
+        classes=tuple(classes),
+        default=customer["fallback"],
+    )
+
+
+def _said(match: ClassMatcher) -> str:
+    return json.dumps(match, sort_keys=True)
 
 
 def digest(document: Any) -> str:
@@ -142,22 +218,53 @@ def load(generation: Path) -> list[Tree]:
     return trees
 
 
+def document(tree: Tree) -> dict[str, Any]:
+    """The tree as a generation holds it: what is as usual is left out."""
+    return _plain(tree) | {
+        "classes": [_plain(each) for each in tree.classes],
+        "entries": [_plain(each) for each in tree.entries],
+        **({"groups": [_plain(each) for each in tree.groups]} if tree.groups else {}),
+    }
+
+
+def _plain(thing: Any) -> dict[str, Any]:
+    usual = {each.name: each.default for each in fields(thing)}
+    return {name: value for name in usual if (value := getattr(thing, name)) != usual[name]}
+
+
 def _restore(document: dict[str, Any]) -> Tree:
     return Tree(
         **{
             **document,
             "classes": tuple(HtbClass(**each) for each in document["classes"]),
             "entries": tuple(Entry(**each) for each in document["entries"]),
+            "groups": tuple(_regrouped(each) for each in document.get("groups", ())),
         }
     )
 
 
-def _leaf(each: TrafficClass, link_rate: int) -> HtbClass:
+def _regrouped(document: dict[str, Any]) -> Group:
+    classes = tuple((place, minor) for place, minor in document["classes"])
+    return Group(tuple(document["source"]), tuple(document["destination"]), classes, document["default"])
+
+
+def _class(each: TrafficClass, link_rate: int) -> HtbClass:
     rate = max(_whole_bytes(each["guarantee"]), _MIN_RATE)
     ceiling = max(_whole_bytes(each["ceiling"]), rate)
-    quantum = _quantum(rate, link_rate)
+    seconds = each["burst_us"] / 1e6 if "burst_us" in each else _BURST_SECONDS
     return HtbClass(
-        each["name"], each["minor"], LINK, each["priority"], rate, ceiling, _burst(rate), _burst(ceiling), quantum
+        name=each["name"],
+        minor=each["minor"],
+        parent=each.get("parent", LINK),
+        priority=each["priority"],
+        rate=rate,
+        ceiling=ceiling,
+        burst=_burst(rate, seconds),
+        cburst=_burst(ceiling, seconds),
+        quantum=_quantum(rate, link_rate),
+        leaf=each.get("leaf"),
+        set_dscp=each.get("set_dscp"),
+        inner=each.get("inner", False),
     )
 
 
@@ -166,8 +273,8 @@ def _whole_bytes(rate: int) -> int:
     return rate // 8 * 8
 
 
-def _burst(rate: int) -> int:
-    return max(int(rate / 8 * _BURST_SECONDS), _MIN_BURST)
+def _burst(rate: int, seconds: float = _BURST_SECONDS) -> int:
+    return max(int(rate / 8 * seconds), _MIN_BURST)
 
 
 def _quantum(rate: int, link_rate: int) -> int:

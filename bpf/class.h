@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: (Apache-2.0 OR GPL-2.0-only) */
+/*
+ * What the tc classifier knows beyond match.h: customers, VLAN, firewall mark and cgroup, and the DSCP a class leaves with.
+ *
+ * A customer is a part of the tree chosen by address. Its prefixes lead to a group; a group has its own choice among the
+ * 64 entries, and for each of these a class. So ten thousand customers that all tell voice from bulk need two entries,
+ * and a packet costs the same for ten customers as for ten thousand: one look-up by address, one of the group, one of the class.
+ * Addresses in full length stand in a hash table and are found first; other prefixes stand in tries.
+ *
+ * Userspace (tidegate/tc/tables.py) mirrors the structures. `struct choice` is in two slots, as everything else.
+ */
+#pragma once
+
+#include "match.h"
+
+#define MAX_KEYS 4096
+
+enum key_kind {
+	KEY_VLAN,
+	KEY_MARK,
+	KEY_CGROUP,
+	KEY_KINDS,
+};
+
+enum choice_uses {
+	CHOOSES_VLAN = 1 << KEY_VLAN,
+	CHOOSES_MARK = 1 << KEY_MARK,
+	CHOOSES_CGROUP = 1 << KEY_CGROUP,
+	CHOOSES_HOST = 1 << 8,
+	CHOOSES_PREFIX = 1 << 9,
+	CHOOSES_DSCP = 1 << 10,
+};
+
+struct choice {
+	__u64 apart;          /* entries that are customers' alone */
+	__u64 any[KEY_KINDS]; /* entries that do not look at the key */
+	__u32 uses;
+	__u32 fallback_dscp;       /* as in dscp[] */
+	__u8 dscp[MAX_ENTRIES];    /* what packets of no customer leave with, plus one; 0 leaves them alone */
+};
+
+struct key {
+	__u32 slot;
+	__u32 kind;
+	__u64 value;
+};
+
+/* A class: its id's lower half, and above it the DSCP plus one. */
+#define CLASS_MINOR(class) ((class) & 0xffff)
+#define CLASS_DSCP(class) ((class) >> 16)
+
+struct group {
+	__u64 entries;
+	__u32 fallback; /* a class */
+	__u32 first;    /* where its classes begin in `group_class`, one for each of its entries */
+};
+
+/* An address of a packet in full length; the side is 0 for the destination. */
+struct host {
+	__u32 side;
+	__u32 family;
+	__u32 word[4];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SLOTS);
+	__type(key, __u32);
+	__type(value, struct choice);
+} choices SEC(".maps");
+
+/* Not 0: every packet passes unshaped, while a tree is made anew. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} bypass SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_KEYS);
+	__type(key, struct key);
+	__type(value, __u64);
+} keys SEC(".maps");
+
+PREFIX_TABLE(customer_source4, 4);
+PREFIX_TABLE(customer_source6, 16);
+PREFIX_TABLE(customer_to4, 4);
+PREFIX_TABLE(customer_to6, 16);
+
+#define INNER_TABLE(name, kind, flags, key_bytes, value_bytes) \
+	struct {                                               \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);      \
+		__uint(max_entries, SLOTS);                    \
+		__uint(key_size, sizeof(__u32));               \
+		__array(values, struct {                       \
+			__uint(type, kind);                    \
+			__uint(map_flags, flags);              \
+			__uint(max_entries, 1);                \
+			__uint(key_size, key_bytes);           \
+			__uint(value_size, value_bytes);       \
+		});                                            \
+	} name SEC(".maps")
+
+INNER_TABLE(customer_host, BPF_MAP_TYPE_HASH, 0, sizeof(struct host), sizeof(__u64));
+INNER_TABLE(groups, BPF_MAP_TYPE_ARRAY, BPF_F_INNER_MAP, sizeof(__u32), sizeof(struct group));
+INNER_TABLE(group_class, BPF_MAP_TYPE_ARRAY, BPF_F_INNER_MAP, sizeof(__u32), sizeof(__u32));
+
+static __always_inline __u64 match_key(const struct choice *choice, __u32 index, __u32 kind, __u64 value)
+{
+	struct key key = {.slot = index, .kind = kind, .value = value};
+	__u64 *word = bpf_map_lookup_elem(&keys, &key);
+
+	return word ? *word : choice->any[kind];
+}
+
+/* A group's number plus one; 0 if the address is no customer's. */
+static __always_inline __u64 group_by(void *hosts, void *trie, __u32 uses, __u32 side, const struct packet *packet,
+				      const struct address *address)
+{
+	__u64 *found = 0;
+
+	if (hosts && uses & CHOOSES_HOST) {
+		struct host host = {.side = side, .family = packet->family};
+
+		__builtin_memcpy(host.word, address->word, sizeof(host.word));
+		found = bpf_map_lookup_elem(hosts, &host);
+	}
+	if (!found && trie && uses & CHOOSES_PREFIX)
+		found = bpf_map_lookup_elem(trie, address);
+	return found ? *found : 0;
+}
+
+/* To whom a packet goes is asked before from whom it comes. */
+static __always_inline __u64 group_of(const struct choice *choice, __u32 index, const struct packet *packet)
+{
+	void *hosts = bpf_map_lookup_elem(&customer_host, &index);
+	void *to, *source;
+	__u64 found;
+
+	if (packet->family == 4) {
+		to = bpf_map_lookup_elem(&customer_to4, &index);
+		source = bpf_map_lookup_elem(&customer_source4, &index);
+	} else {
+		to = bpf_map_lookup_elem(&customer_to6, &index);
+		source = bpf_map_lookup_elem(&customer_source6, &index);
+	}
+	found = group_by(hosts, to, choice->uses, 0, packet, &packet->destination);
+	if (!found)
+		found = group_by(hosts, source, choice->uses, 1, packet, &packet->source);
+	return found;
+}
+
+/* How many bits are set (Warren, Hacker's Delight, 5-1): BPF has no such instruction. */
+static __always_inline __u32 bits_set(__u64 word)
+{
+	word -= word >> 1 & 0x5555555555555555;
+	word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return word * 0x0101010101010101 >> 56;
+}
+
+/* The class that a group has for the first of the entries that match, or the one it has for the rest. */
+static __always_inline __u32 class_in(const struct group *group, __u32 index, __u64 word)
+{
+	void *table = bpf_map_lookup_elem(&group_class, &index);
+	__u32 place, *class;
+
+	word &= group->entries;
+	if (!word || !table)
+		return group->fallback;
+	place = group->first + bits_set(group->entries & ((word & -word) - 1));
+	class = bpf_map_lookup_elem(table, &place);
+	return class ? *class : group->fallback;
+}
