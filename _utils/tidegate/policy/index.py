@@ -128,7 +128,7 @@ class Index:
         return self.shared(key, lambda: list(walk(classes_of(tree, self._policy.shaping_profiles))))
 
     def shaping_rate(self, tree: Tree, host_class: str) -> int:
-        """The rate of a tree's interface on hosts of a class, in bit/s; 0 where nothing says it: `check` refuses that."""
+        """The rate of a tree's interface on hosts of a class, in bit/s; 0 where nothing says it (`check` refuses)."""
         return rate_of(tree, self._policy.shaping_profiles, host_class) or 0
 
     def _positions(self, matches: Iterable[Match]) -> dict[str, list[int]]:

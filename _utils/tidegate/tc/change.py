@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from tidegate.tc import leaf
+from tidegate.tc.leaf import LiveLeaf
 from tidegate.tc.show import LiveClass, Span
 from tidegate.tc.tree import HtbClass, Tree, class_id
 
@@ -23,6 +25,8 @@ class Difference:
 
     ``moved`` are wanted classes that hang elsewhere, or below one that does: the kernel accepts a reparenting and does
     nothing, and deletes no class that has children, so the whole branch, ``uprooted``, is deleted first and made again.
+    ``queues`` are the classes whose own qdisc differs, with the one that is there. ``unlike`` are those of them whose
+    qdisc is of another kind: packets that wait in it would be lost, so it is replaced only while none do.
     """
 
     tree: Tree
@@ -32,9 +36,17 @@ class Difference:
     uprooted: tuple[LiveClass, ...] = ()
     gone: tuple[LiveClass, ...] = ()
     _names: Mapping[int, str] = field(default_factory=dict)
+    queues: tuple[tuple[LiveLeaf | None, HtbClass], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.moved or self.gone)
+        return bool(self.added or self.changed or self.moved or self.gone or self.queues)
+
+    @property
+    def unlike(self) -> tuple[tuple[LiveLeaf, HtbClass], ...]:
+        """Classes whose qdisc must be replaced by one of another kind."""
+        return tuple(
+            (is_, each) for is_, each in self.queues if is_ and (not each.leaf or each.leaf["kind"] != is_.kind)
+        )
 
     def lines(self) -> list[str]:
         """One readable line for every class that differs; ``uplink`` is the interface's name in the policy."""
@@ -42,6 +54,7 @@ class Difference:
         return [
             *(f"+ {prefix} {describe(each)}" for each in self.added),
             *(f"~ {prefix} {each.name} {_sentence(live, each)}" for live, each in (*self.changed, *self.moved)),
+            *(f"~ {prefix} {each.name} queue {_queue_words(live, each)}" for live, each in self.queues),
             *(f"- {prefix} {self._names.get(live.minor, class_id(live.minor))}" for live in self.gone),
         ]
 
@@ -52,6 +65,25 @@ class Difference:
             *(_delete(device, live.minor) for live in self.uprooted),
             *(_write("add", device, each) for each in self._made()),
             *(_write("change", device, each) for _, each in self.changed),
+            *(_queue(device, live, each) for live, each in self.queues if (live, each) not in self.unlike),
+        ]
+
+    def replacing(self) -> list[str]:
+        """Batch lines that replace qdiscs by those of another kind, while nothing waits in them."""
+        return [_queue(self.tree.device, live, each) for live, each in self.unlike]
+
+    def reverting(self, now: Mapping[int, LiveClass]) -> list[str]:
+        """Batch lines that take ``growing`` back as far as it got: what was made goes, the rest is as before."""
+        made = [each for each in reversed(self.added) if each.minor in now]
+        changed = [live for live, _ in self.changed if live.minor in now]
+        names = {each.minor: each.name for each in self.tree.classes}
+        return [
+            *(_delete(self.tree.device, each.minor) for each in made),
+            *(
+                _write("change", self.tree.device, _as_was(live, names))
+                for live, _ in self.changed
+                if live.minor in now
+            ),
         ]
 
     def shrinking(self) -> list[str]:
@@ -64,17 +96,24 @@ class Difference:
         return (each for each in self.tree.classes if each.minor in made)
 
 
-def difference(tree: Tree, live: Mapping[int, LiveClass], names: Mapping[int, str] | None = None) -> Difference:
+def difference(
+    tree: Tree,
+    live: Mapping[int, LiveClass],
+    names: Mapping[int, str] | None = None,
+    leaves: Mapping[int, LiveLeaf] | None = None,
+) -> Difference:
     """How the live classes of the tree's device differ from the tree.
 
     Args:
         tree: What is wanted.
         live: What ``show.classes`` read, by minor.
         names: Names of classes by minor, as far as they are known, for those that the tree does not have.
+        leaves: The qdiscs below classes by minor, what ``show.leaves`` read.
     """
     wanted = {each.minor: each for each in tree.classes}
     present = [(live[minor], each) for minor, each in wanted.items() if minor in live]
     uprooted = _branches(live, {each.minor for is_, each in present if is_.parent != each.parent})
+    queues = {minor: each for minor, each in (leaves or {}).items() if minor in live and minor not in uprooted}
     return Difference(
         tree=tree,
         added=tuple(each for minor, each in wanted.items() if minor not in live),
@@ -83,7 +122,17 @@ def difference(tree: Tree, live: Mapping[int, LiveClass], names: Mapping[int, st
         uprooted=_children_first(live, uprooted),
         gone=_children_first(live, live.keys() - wanted.keys()),
         _names=names or {},
+        queues=tuple(_queues(tree, queues)),
     )
+
+
+def _queues(tree: Tree, live: Mapping[int, LiveLeaf]) -> Iterable[tuple[LiveLeaf | None, HtbClass]]:
+    """Classes whose qdisc is not theirs; one that somebody else put below a class that asks for none is left."""
+    for each in tree.leaves:
+        found = live.get(each.minor)
+        own = found is not None and found.ours(each.minor)
+        if own if each.leaf is None else not (own and found and not leaf.deviations(each.leaf, found)):
+            yield found, each
 
 
 def describe(each: HtbClass) -> str:
@@ -131,6 +180,28 @@ def _write(verb: str, device: str, each: HtbClass) -> str:
         f"class {verb} dev {device} parent {class_id(each.parent)} classid {each.id} htb"
         f" rate {each.rate}bit ceil {each.ceiling}bit prio {each.priority}"
         f" burst {each.burst}b cburst {each.cburst}b quantum {each.quantum}"
+    )
+
+
+def _queue(device: str, live: LiveLeaf | None, each: HtbClass) -> str:
+    place = f"dev {device} parent {each.id}"
+    if each.leaf is None:
+        return f"qdisc del {place}"
+    same = live is not None and live.kind == each.leaf["kind"] and live.ours(each.minor)
+    return f"qdisc {'change' if same else 'replace'} {place} handle {each.minor:x}: {leaf.told(each.leaf)}"
+
+
+def _queue_words(live: LiveLeaf | None, each: HtbClass) -> str:
+    if each.leaf is None:
+        return f"{live.kind if live else leaf.PLAIN} → {leaf.PLAIN}"
+    return ", ".join(leaf.deviations(each.leaf, live)) if live else f"→ {leaf.told(each.leaf)}"
+
+
+def _as_was(live: LiveClass, names: Mapping[int, str]) -> HtbClass:
+    rate, ceiling, burst, cburst = (max(span.low, 1) for span in (live.rate, live.ceiling, live.burst, live.cburst))
+    quantum = live.quantum or 1514
+    return HtbClass(
+        names[live.minor], live.minor, live.parent, live.priority or 0, rate, ceiling, burst, cburst, quantum
     )
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tidegate.host.check import Check
 from tidegate.host.errors import TidegateError
-from tidegate.tc import classifier, live
-from tidegate.tc.change import Difference, describe, deviations, difference
+from tidegate.tc import live
+from tidegate.tc.change import Difference, bits, describe, deviations
 from tidegate.tc.classifier import OBJECT
 from tidegate.tc.show import LiveClass
 from tidegate.tc.tree import HtbClass, Tree, class_id, load
+
+_AT = "at"
+"""In a device's part of the baseline: when it was taken, in seconds since the epoch."""
+_SHORTEST = 1.0
+"""Seconds: over less than this a rate is mostly bursts."""
+_FEW, _FULL = 0.9, 0.95
+"""Of its guarantee a class has too little below the one; of its rate something is full from the other."""
 
 
 def baseline() -> dict[str, Any]:
@@ -21,7 +30,8 @@ def baseline() -> dict[str, Any]:
     try:
         for device in sorted(live.ours()):
             classes = live.read(device)
-            found[device] = {class_id(each.minor): asdict(each.counters) for each in classes.values() if each.counters}
+            counters = {class_id(each.minor): asdict(each.counters) for each in classes.values() if each.counters}
+            found[device] = {_AT: time.time(), **counters}
     except TidegateError:
         return found
     return found
@@ -48,17 +58,68 @@ def _nothing_left() -> Check:
 def _interface(tree: Tree, binary: Path, before: dict[str, Any]) -> list[Check]:
     name = f"tc.{tree.device}"
     try:
-        root, found = live.root(tree.device), live.read(tree.device)
-        flaw = classifier.flaw(tree, binary)
+        found = live.survey(tree, binary)
+        if not found.rooted:
+            live.read(tree.device)  # which fails if it is the device that is missing
     except TidegateError as error:
         return [Check(name, "unknown", str(error))]
+    root, now = found.root, found.live
     if not root.ours:
         return [Check(f"{name}.tree", "bad", f"the root qdisc is {root.kind} {root.handle}, not htb {class_id(0)}")]
     return [
-        _tree(name, difference(tree, found)),
-        *(_class(name, each, found.get(each.minor), before.get(each.id, {})) for each in tree.leaves),
-        _classifier(name, tree, flaw),
+        _tree(name, found.step),
+        *(_class(name, each, now.get(each.minor), before.get(each.id, {})) for each in tree.leaves),
+        *_starving(name, tree, now, before),
+        _classifier(name, tree, found.flaw),
     ]
+
+
+def _starving(name: str, tree: Tree, now: Mapping[int, LiveClass], before: dict[str, Any]) -> list[Check]:
+    """One check, only where a class is starved: rates are over the time since ``before``."""
+    seconds = time.time() - before[_AT] if _AT in before else 0.0
+    if seconds < _SHORTEST:
+        return []
+    rates = {minor: _rate(live, before.get(class_id(minor), {}), seconds) for minor, live in now.items()}
+    queued = {each.minor for each in tree.leaves if before.get(each.id, {}).get("queued") and _queued(now, each.minor)}
+    found = starved(tree, rates, queued)
+    return [Check(f"{name}.starved", "bad", "; ".join(found), len(found))] if found else []
+
+
+def starved(tree: Tree, rates: Mapping[int, float], queued: Collection[int]) -> list[str]:
+    """Classes that packets waited in all the time and that were sent less than their guarantee, though there was room.
+
+    There is room if every class above sent less than it may. HTB does not let that happen by itself: it speaks of a
+    quantum or burst too small for the rate, of a host that is too slow, or of a leaf that holds packets back.
+
+    Args:
+        tree: What is planned.
+        rates: bit/s that went through each class, by minor.
+        queued: The minors of classes in which packets waited at both ends of the time.
+    """
+    classes = {each.minor: each for each in tree.classes}
+    return [
+        f"{each.name} had {bits(int(rates.get(each.minor, 0)))} of its guarantee of {bits(each.rate)}, and packets waited"
+        for each in tree.leaves
+        if each.minor in queued
+        and rates.get(each.minor, 0.0) < _FEW * each.rate
+        and all(rates.get(above, 0.0) < _FULL * classes[above].rate for above in _above(classes, each))
+    ]
+
+
+def _above(classes: Mapping[int, HtbClass], each: HtbClass) -> Iterator[int]:
+    while each.parent in classes:
+        each = classes[each.parent]
+        yield each.minor
+
+
+def _rate(live: LiveClass, before: dict[str, int], seconds: float) -> float:
+    sent = (live.counters.bytes if live.counters else 0) - before.get("bytes", 0)
+    return max(sent, 0) * 8 / seconds
+
+
+def _queued(now: Mapping[int, LiveClass], minor: int) -> int:
+    counters = now[minor].counters if minor in now else None
+    return counters.queued if counters else 0
 
 
 def _tree(name: str, step: Difference) -> Check:

@@ -19,21 +19,22 @@ from __future__ import annotations
 import json
 import socket
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
 from tidegate.bpf.loader import load as load_object
 from tidegate.host.errors import Failed, Refused, TidegateError
 from tidegate.host.paths import paths
-from tidegate.tc import classifier, command, show
+from tidegate.tc import classifier, command, leaf, metrics, show, tables
 from tidegate.tc.change import Difference, difference
 from tidegate.tc.classifier import OBJECT
 from tidegate.tc.show import LiveClass, Qdisc
 from tidegate.tc.tree import Tree, class_id, load
 
-_ROUNDS = 2
-"""A class that loses its last child can be told its quantum only afterwards."""
+_ROUNDS = 3
+"""A class that loses its last child can be told its quantum only afterwards, and hands may change a tree meanwhile."""
 _DRAIN_SECONDS, _DRAIN_POLL = 1.0, 0.02
 """How long a class that nobody is sent to any more may take to send its backlog: to delete it drops what is left."""
 _PROBE = [
@@ -50,18 +51,31 @@ class Survey:
     """What was found on one interface: is the root ours, how the classes differ, why the classifier is not right."""
 
     tree: Tree
-    rooted: bool
+    root: Qdisc
     step: Difference
     flaw: str | None
+    live: Mapping[int, LiveClass] = field(default_factory=dict)
+
+    @property
+    def rooted(self) -> bool:
+        """Whether the root is ours."""
+        return self.root.ours
 
     def lines(self) -> list[str]:
         """What differs, outermost first; nothing if all is as planned."""
         device = self.tree.device
         return [
-            *([] if self.rooted else [f"+ {device} htb {class_id(0)}"]),
+            *self._root_lines(device),
             *self.step.lines(),
             *([f"~ {device} classifier: {self.flaw}"] if self.flaw else []),
         ]
+
+    def _root_lines(self, device: str) -> list[str]:
+        if self.rooted:
+            return []
+        if self.root.foreign:
+            return [f"~ {device} {self.root.kind} {self.root.handle} → htb {class_id(0)}: adopted"]
+        return [f"+ {device} htb {class_id(0)}"]
 
 
 def problems(generation: Path) -> list[str]:
@@ -71,12 +85,14 @@ def problems(generation: Path) -> list[str]:
         return []
     if not command.available():
         return ["tc is not installed: package iproute2"]
-    found = [problem for tree in trees if (problem := _obstacle(tree.device))]
+    found = [problem for tree in trees if (problem := _obstacle(tree))]
     if refusal := command.try_in_empty_namespace(_PROBE):
         found.append(f"the kernel cannot shape: {refusal}")
+    found += _lacking(trees)
     try:
         for tree in trees:
             classifier.table(tree)
+            tables.extras(tree)
         with load_object(generation / OBJECT):
             pass
     except TidegateError as error:
@@ -133,6 +149,17 @@ def counters(generation: Path) -> dict[str, dict[str, dict[str, int]]]:
     return found
 
 
+def bypass(device: str, wanted: bool) -> bool:
+    """Let a device's packets pass unshaped, or shape them again; whether they pass unshaped now."""
+    classifier.bypass(device, wanted)
+    return classifier.bypassed(device)
+
+
+def exposition(generation: Path) -> str:
+    """The same and the guarantees, in Prometheus' text format."""
+    return metrics.text([(tree, read(tree.device)) for tree in load(generation)])
+
+
 def read(device: str) -> dict[int, LiveClass]:
     """Our classes on a device, by minor; none if the tree is not there.
 
@@ -150,8 +177,7 @@ def read(device: str) -> dict[int, LiveClass]:
 
 def root(device: str) -> Qdisc:
     """The root qdisc; what the kernel attached by itself, or nothing at all, has the handle ``0:``."""
-    found = (each for each in _qdiscs() if each.device == device and each.root)
-    return next(found, Qdisc("none", "0:", device, root=True))
+    return _root(command.show("qdisc", "show"), device)
 
 
 def ours() -> set[str]:
@@ -162,29 +188,43 @@ def ours() -> set[str]:
 
 def survey(tree: Tree, binary: Path) -> Survey:
     """Read one interface and hold it against its tree."""
-    rooted = root(tree.device).ours
-    step = difference(tree, read(tree.device) if rooted else {}, _known_names(tree.device))
-    return Survey(tree, rooted, step, classifier.flaw(tree, binary))
+    text = command.show("qdisc", "show")
+    top = _root(text, tree.device)
+    live = read(tree.device) if top.ours else {}
+    step = difference(tree, live, _known_names(tree.device), show.leaves(text, tree.device) if top.ours else {})
+    return Survey(tree, top, step, classifier.flaw(tree, binary), live)
 
 
 def grow(found: Survey) -> None:
     """Phase 1: the qdisc, and every class of the tree as it should be."""
-    planted = [] if found.rooted else [f"qdisc add dev {found.tree.device} root handle {class_id(0)} htb default 0"]
+    device = found.tree.device
+    verb = "replace" if found.root.foreign else "add"
+    planted = [] if found.rooted else [f"qdisc {verb} dev {device} root handle {class_id(0)} htb default 0"]
+    if found.step.uprooted:
+        classifier.bypass(device, wanted=True)  # packets of the branch pass unshaped while it is made again
     command.batch([*planted, *found.step.growing()])
 
 
 def classify(found: Survey, binary: Path) -> None:
     """Phase 2: packets are sent to the classes of the tree."""
-    if found.flaw:
+    if found.flaw or found.step.uprooted:
         classifier.install(found.tree, binary)
 
 
 def shrink(found: Survey) -> None:
     """Phase 3: classes that the tree does not have are deleted, once what waits in them is on its way."""
-    lines, deadline = found.step.shrinking(), time.monotonic() + _DRAIN_SECONDS
-    while lines and _waiting(found) and time.monotonic() < deadline:
+    going = {each.minor for each in found.step.gone}
+    other = {each.minor for _, each in found.step.unlike}
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    while (going or other) and _waiting(found, going | other) and time.monotonic() < deadline:
         time.sleep(_DRAIN_POLL)
-    command.batch(lines)
+    command.batch(found.step.shrinking())
+    if other and _waiting(found, other):
+        names = ", ".join(each.name for _, each in found.step.unlike)
+        raise Failed(
+            f"packets wait in {names}, and another kind of queue would drop them: apply again when they are out"
+        )
+    command.batch(found.step.replacing())
 
 
 def uproot(device: str) -> None:
@@ -195,13 +235,21 @@ def uproot(device: str) -> None:
 
 
 def _bring(tree: Tree, binary: Path) -> None:
-    if obstacle := _obstacle(tree.device):
+    """Read, write, and read again; what tc stopped at is read again and completed, or taken back."""
+    if obstacle := _obstacle(tree):
         raise Refused(obstacle)
+    first: Survey | None = None
     for _ in range(_ROUNDS):
         found = survey(tree, binary)
         if not found.lines():
             return
-        grow(found)
+        try:
+            grow(found)
+        except Failed as error:
+            if first is not None:
+                raise Failed(f"{error}; {_taken_back(first)}") from None
+            first = found
+            continue
         classify(found, binary)
         shrink(found)
     if left := survey(tree, binary).lines():
@@ -216,22 +264,54 @@ def _known_names(device: str) -> dict[int, str]:
         return {}
 
 
-def _waiting(found: Survey) -> bool:
+def _taken_back(found: Survey) -> str:
+    """Undo what a batch that tc stopped in did before; say what became of it."""
+    now = read(found.tree.device) if root(found.tree.device).ours else {}
+    lines = found.step.reverting(now)
+    try:
+        command.batch(lines)
+    except Failed as error:
+        return f"what was written before cannot be taken back: {error}"
+    return f"what was written before is taken back ({len(lines)} classes); the classifier was not touched"
+
+
+def _lacking(trees: list[Tree]) -> list[str]:
+    """The queueing disciplines that classes ask for and the kernel does not have, by name."""
+    asking: dict[str, str] = {}
+    for tree in trees:
+        for each in tree.leaves:
+            if each.leaf:
+                asking.setdefault(each.leaf["kind"], f"class {each.name} of {tree.device}")
+    return [
+        f"this kernel has no {kind}, which {who} asks for: load the module sch_{kind},"
+        f" or choose another leaf ({refusal})"
+        for kind, who in sorted(asking.items())
+        if (refusal := command.try_in_empty_namespace([f"qdisc add dev lo root handle 1: {leaf.told({'kind': kind})}"]))
+    ]
+
+
+def _waiting(found: Survey, minors: set[int]) -> bool:
     now = read(found.tree.device)
-    counters = [now[each.minor].counters for each in found.step.gone if each.minor in now]
+    counters = [now[minor].counters for minor in minors if minor in now]
     return any(each.queued for each in counters if each)
 
 
-def _obstacle(device: str) -> str | None:
+def _obstacle(tree: Tree) -> str | None:
+    device = tree.device
     if device not in (name for _, name in socket.if_nameindex()):
         return f"interface {device} is not there"
-    if (other := root(device)).foreign:
+    if (other := root(device)).foreign and not tree.adopt:
         return f"{device} has a root qdisc of somebody else ({other.kind} {other.handle}), which is left as it is"
     return None
 
 
 def _abandoned(trees: list[Tree]) -> set[str]:
     return ours() - {tree.device for tree in trees}
+
+
+def _root(text: str, device: str) -> Qdisc:
+    found = (each for each in show.qdiscs(text) if each.device == device and each.root)
+    return next(found, Qdisc("none", "0:", device, root=True))
 
 
 def _qdiscs() -> list[Qdisc]:

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from tidegate.tc.leaf import LiveLeaf
 from tidegate.tc.tree import MAJOR
 
 _QDISC = re.compile(r"^qdisc (\S+) (\S+) dev (\S+) (root|parent \S+)", re.MULTILINE)
+_LEAF = re.compile(rf"^qdisc (\S+) (\S+) dev (\S+) parent {MAJOR:x}:([0-9a-f]+) ?(.*)$", re.MULTILINE)
 _SENT = re.compile(r"Sent (\d+) bytes (\d+) pkt \(dropped (\d+), overlimits (\d+) ")
 _BACKLOG = re.compile(r"backlog (\S+) (\d+)p")
 _BITS = {"bit": 1, "Kbit": 10**3, "Mbit": 10**6, "Gbit": 10**9, "Tbit": 10**12}
@@ -91,6 +93,15 @@ class Qdisc:
 def qdiscs(text: str) -> list[Qdisc]:
     """What ``tc qdisc show`` printed."""
     return [Qdisc(kind, handle, device, at == "root") for kind, handle, device, at in _QDISC.findall(text)]
+
+
+def leaves(text: str, device: str) -> dict[int, LiveLeaf]:
+    """The qdiscs below our classes on one device, by the class's minor, from ``tc qdisc show``."""
+    return {
+        int(minor, 16): LiveLeaf(kind, handle, tuple(words.split()))
+        for kind, handle, at, minor, words in _LEAF.findall(text)
+        if at == device and handle != "0:"
+    }
 
 
 def classes(output: str) -> dict[int, LiveClass]:

@@ -172,7 +172,7 @@ def _matches(draft: Draft, classes: Classes, path: KeyPath) -> Iterator[Problem]
 def _asked(classes: Classes) -> list[Traffic]:
     """The entries of one look, in order; ``port`` stands for two."""
     found = []
-    for name, class_ in sorted(classes.items(), key=lambda item: (item[1].priority, item[0])):
+    for _, class_ in sorted(classes.items(), key=lambda item: (item[1].priority, item[0])):
         if class_.classes:
             found += [] if class_.match else _asked(class_.classes)
         else:

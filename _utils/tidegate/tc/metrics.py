@@ -1,0 +1,54 @@
+"""The trees' counters in Prometheus' text exposition format (version 0.0.4), for a text file collector or a scrape. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from tidegate.tc.show import LiveClass
+from tidegate.tc.tree import HtbClass, Tree
+
+_COUNTED = (
+    ("bytes", "tidegate_tc_sent_bytes_total", "counter", "Bytes that a class sent."),
+    ("packets", "tidegate_tc_sent_packets_total", "counter", "Packets that a class sent."),
+    ("drops", "tidegate_tc_dropped_packets_total", "counter", "Packets that a class dropped."),
+    ("overlimits", "tidegate_tc_overlimits_total", "counter", "How often a class had to wait for its rate."),
+    ("backlog", "tidegate_tc_backlog_bytes", "gauge", "Bytes that wait in a class."),
+    ("queued", "tidegate_tc_backlog_packets", "gauge", "Packets that wait in a class."),
+)
+_PLANNED = (
+    ("rate", "tidegate_tc_guarantee_bits_per_second", "What a class is guaranteed."),
+    ("ceiling", "tidegate_tc_ceiling_bits_per_second", "What a class may have at most."),
+)
+
+
+def text(trees: Sequence[tuple[Tree, Mapping[int, LiveClass]]]) -> str:
+    """Every class that packets wait in: sent, dropped, overlimits, backlog, beside what it is guaranteed.
+
+    A class that is not there, or shows no counters, has no sample: unknown is not zero.
+    """
+    return "".join(f"{line}\n" for line in _lines(trees))
+
+
+def _lines(trees: Sequence[tuple[Tree, Mapping[int, LiveClass]]]) -> Iterator[str]:
+    for attribute, name, kind, about in _COUNTED:
+        yield from _head(name, kind, about)
+        for tree, live in trees:
+            for each in tree.leaves:
+                counters = live[each.minor].counters if each.minor in live else None
+                if counters is not None:
+                    yield f"{name}{_labels(tree, each)} {getattr(counters, attribute)}"
+    for attribute, name, about in _PLANNED:
+        yield from _head(name, "gauge", about)
+        yield from (
+            f"{name}{_labels(tree, each)} {getattr(each, attribute)}" for tree, _ in trees for each in tree.leaves
+        )
+
+
+def _head(name: str, kind: str, about: str) -> Iterator[str]:
+    yield f"# HELP {name} {about}"
+    yield f"# TYPE {name} {kind}"
+
+
+def _labels(tree: Tree, each: HtbClass) -> str:
+    """Names of classes and devices are letters, digits and a few signs: there is nothing to escape."""
+    return f'{{interface="{tree.interface}",device="{tree.device}",class="{each.name}",priority="{each.priority}"}}'
