@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from tidegate.bpf.section import Matcher, PortRange
 from tidegate.policy.packets import dscp_name, name_of
+from tidegate.tc.section import ClassMatcher
 
 MOST_PREFIXES = 3
 """Longer lists are cut, with the number of those left out."""
@@ -18,7 +20,15 @@ def words(matcher: Matcher) -> str:
     parts += _end("to", matcher["destination"], matcher["destination_port"])
     if matcher["dscp"] is not None:
         parts.append(f"dscp {_several([dscp_name(value) for value in matcher['dscp']])}")
+    parts += _keys(cast("ClassMatcher", matcher))
     return " ".join(parts) or "anything"
+
+
+def _keys(matcher: ClassMatcher) -> list[str]:
+    """What only shaping classes ask."""
+    parts = [f"vlan {_several(list(map(str, matcher['vlan'])))}"] if "vlan" in matcher else []
+    parts += [f"mark {_several(list(map(hex, matcher['fwmark'])))}"] if "fwmark" in matcher else []
+    return parts + ([f"cgroup {matcher['cgroup']}"] if "cgroup" in matcher else [])
 
 
 def _end(word: str, prefixes: list[str] | None, ports: list[PortRange] | None) -> list[str]:

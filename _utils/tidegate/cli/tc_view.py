@@ -7,6 +7,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from tidegate.cli.matcher_view import words
+from tidegate.policy.packets import dscp_name
+from tidegate.tc.leaf import told
 from tidegate.tc.section import ShapedInterface, TcSection, TrafficClass
 
 UNITS = (("tbit", 10**12), ("gbit", 10**9), ("mbit", 10**6), ("kbit", 10**3))
@@ -20,21 +22,35 @@ def trees(section: TcSection) -> RenderableType:
 
 
 def _tree(interface: ShapedInterface) -> Tree:
-    tree = Tree(f"{interface['name']} ({interface['device']})  {rate(interface['rate'])}", guide_style="dim")
-    width = max(len(class_["name"]) for class_ in interface["classes"])
+    adopted = "  adopted" if interface.get("adopt") else ""
+    head = f"{interface['name']} ({interface['device']})  {rate(interface['rate'])}{adopted}"
+    tree = Tree(head, guide_style="dim")
+    width = max(len(_own_name(class_)) for class_ in interface["classes"])
+    branches: dict[int, Tree] = {}
+    rest = {class_["fallback"] for class_ in interface["classes"] if "fallback" in class_}
     for class_ in interface["classes"]:
-        branch = tree.add(_class(class_, width))
+        branch = branches.get(class_.get("parent", 0), tree).add(_class(class_, width))
+        branches[class_["minor"]] = branch
         for matcher in class_["match"]:
             branch.add(Text(words(matcher)))
-        if class_["default"]:
+        if class_["default"] or class_["minor"] in rest:
             branch.add(Text("everything else"))
     return tree
 
 
+def _own_name(class_: TrafficClass) -> str:
+    return class_["name"].rpartition("/")[2]
+
+
 def _class(class_: TrafficClass, width: int) -> Text:
-    text = Text(f"{class_['name']:{width}}", style="cyan")
+    text = Text(f"{_own_name(class_):{width}}", style="cyan")
     spread = f"  priority {class_['priority']}  {rate(class_['guarantee'])} to {rate(class_['ceiling'])}"
-    return text.append(spread, style="default").append(f"  1de:{class_['minor']:x}", style="dim")
+    text.append(spread, style="default")
+    if "leaf" in class_:
+        text.append(f"  {told(class_['leaf'])}")
+    if "set_dscp" in class_:
+        text.append(f"  leaves with dscp {dscp_name(class_['set_dscp'])}")
+    return text.append(f"  1de:{class_['minor']:x}", style="dim")
 
 
 def rate(bits: int) -> str:

@@ -43,7 +43,7 @@ class Difference:
 
     @property
     def unlike(self) -> tuple[tuple[LiveLeaf, HtbClass], ...]:
-        """Classes whose qdisc must be replaced by one of another kind."""
+        """Classes whose qdisc must be replaced: another kind, or called otherwise."""
         return tuple(
             (is_, each) for is_, each in self.queues if is_ and (not each.leaf or each.leaf["kind"] != is_.kind)
         )
@@ -70,7 +70,9 @@ class Difference:
 
     def replacing(self) -> list[str]:
         """Batch lines that replace qdiscs by those of another kind, while nothing waits in them."""
-        return [_queue(self.tree.device, live, each) for live, each in self.unlike]
+        device = self.tree.device
+        gone = [f"qdisc del dev {device} parent {each.id}" for _, each in self.unlike]
+        return [*gone, *(_queue(device, None, each) for _, each in self.unlike if each.leaf)]
 
     def reverting(self, now: Mapping[int, LiveClass]) -> list[str]:
         """Batch lines that take ``growing`` back as far as it got: what was made goes, the rest is as before."""
@@ -79,11 +81,7 @@ class Difference:
         names = {each.minor: each.name for each in self.tree.classes}
         return [
             *(_delete(self.tree.device, each.minor) for each in made),
-            *(
-                _write("change", self.tree.device, _as_was(live, names))
-                for live, _ in self.changed
-                if live.minor in now
-            ),
+            *(_write("change", self.tree.device, _as_was(live, names)) for live in changed),
         ]
 
     def shrinking(self) -> list[str]:
@@ -184,11 +182,9 @@ def _write(verb: str, device: str, each: HtbClass) -> str:
 
 
 def _queue(device: str, live: LiveLeaf | None, each: HtbClass) -> str:
-    place = f"dev {device} parent {each.id}"
-    if each.leaf is None:
-        return f"qdisc del {place}"
-    same = live is not None and live.kind == each.leaf["kind"] and live.ours(each.minor)
-    return f"qdisc {'change' if same else 'replace'} {place} handle {each.minor:x}: {leaf.told(each.leaf)}"
+    verb = "change" if live is not None and live.ours(each.minor) else "replace"
+    words = leaf.told(each.leaf or {"kind": leaf.PLAIN})
+    return f"qdisc {verb} dev {device} parent {each.id} handle {each.minor:x}: {words}"
 
 
 def _queue_words(live: LiveLeaf | None, each: HtbClass) -> str:
@@ -198,10 +194,17 @@ def _queue_words(live: LiveLeaf | None, each: HtbClass) -> str:
 
 
 def _as_was(live: LiveClass, names: Mapping[int, str]) -> HtbClass:
-    rate, ceiling, burst, cburst = (max(span.low, 1) for span in (live.rate, live.ceiling, live.burst, live.cburst))
-    quantum = live.quantum or 1514
+    """What was read, as it would be asked for: rates are cut when they are shown, sizes rounded."""
     return HtbClass(
-        names[live.minor], live.minor, live.parent, live.priority or 0, rate, ceiling, burst, cburst, quantum
+        name=names[live.minor],
+        minor=live.minor,
+        parent=live.parent,
+        priority=live.priority or 0,
+        rate=live.rate.low,
+        ceiling=live.ceiling.low,
+        burst=(live.burst.low + live.burst.high) // 2,
+        cburst=(live.cburst.low + live.cburst.high) // 2,
+        quantum=live.quantum or 1514,
     )
 
 

@@ -98,7 +98,7 @@ def starved(tree: Tree, rates: Mapping[int, float], queued: Collection[int]) -> 
     """
     classes = {each.minor: each for each in tree.classes}
     return [
-        f"{each.name} had {bits(int(rates.get(each.minor, 0)))} of its guarantee of {bits(each.rate)}, and packets waited"
+        f"{each.name} had {bits(int(rates.get(each.minor, 0)))} of its {bits(each.rate)}, and packets waited for more"
         for each in tree.leaves
         if each.minor in queued
         and rates.get(each.minor, 0.0) < _FEW * each.rate

@@ -1,4 +1,4 @@
-"""The trees' counters in Prometheus' text exposition format (version 0.0.4), for a text file collector or a scrape. Pure."""
+"""The trees' counters in Prometheus' text exposition format (version 0.0.4). Pure."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ def host(wire, machine):
 
 
 @pytest.fixture
-def generation(tmp_path, objects):
-    """A function that makes a generation of shaped interfaces."""
+def generation(host, tmp_path, objects):
+    """A function that makes a generation of shaped interfaces; it needs ``host``, or the machine's own would be shaped."""
     made = iter(range(1000))
 
     def make(*interfaces):

@@ -13,6 +13,7 @@ from tidegate.release.delta.space import span
 from tidegate.release.rules import budgets
 from tidegate.release.rules.rule import Case, Objection, Rule
 from tidegate.tc.section import ShapedInterface
+from tidegate.tc.tree import looks
 from tidegate.xdp.section import Rule as FilterRule
 
 Known = dict[int, list[str]]
@@ -76,7 +77,7 @@ def _rules(rules: list[FilterRule]) -> Iterator[str]:
 
 def _tree(tree: ShapedInterface) -> Iterator[str]:
     name, classes = tree["name"], tree["classes"]
-    entries = sum(len(class_["match"]) for class_ in classes)
+    entries = len(looks(classes)[0])
     if entries > MOST_ENTRIES:
         yield f"the classes of '{name}' match by {entries} entries; the data path holds {MOST_ENTRIES}"
     for key, noun in (("name", "name"), ("minor", "class id")):

@@ -156,6 +156,10 @@ def _unscoped_rules(rules: list[FilterRule]) -> Iterator[str]:
             yield f"rule '{name}' {rule['action']}s everything: it has no condition"
 
 
+_KEYS = {"vlan", "fwmark", "cgroup"}
+"""Conditions that only classes have; they are there only where they say something."""
+
+
 def _unscoped_classes(trees: list[ShapedInterface]) -> Iterator[str]:
     for tree in trees:
         for class_ in tree["classes"]:
@@ -163,7 +167,7 @@ def _unscoped_classes(trees: list[ShapedInterface]) -> Iterator[str]:
             for matcher in class_["match"]:
                 for key in _empty(matcher):
                     yield f"{name} has an empty {key}: it matches nothing"
-                if _matches_everything(matcher):
+                if _matches_everything(matcher) and not _KEYS & matcher.keys():
                     yield f"{name} takes everything: an entry has no condition"
 
 

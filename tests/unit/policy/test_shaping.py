@@ -1,0 +1,198 @@
+"""Trees with classes in classes: what adds up, what packets reach, and what a host's plan then says."""
+
+import pytest
+from example import check, errors
+
+from tidegate.policy.plans import compile_host
+from tidegate.tc.tree import plant
+
+CLASSES = "shaping/0/classes"
+VOICE = {"priority": 0, "guarantee": "10%", "match": [{"dscp": "ef"}]}
+REST = {"priority": 5, "guarantee": "50%", "default": True}
+
+
+def customer(prefix, guarantee="5%", **fields):
+    inside = {"voice": VOICE, "rest": REST}
+    return {
+        "priority": 1,
+        "guarantee": guarantee,
+        "match": [{"destination": prefix}],
+        "classes": inside,
+        **fields,
+    }
+
+
+ONE = customer("192.0.2.1/32")
+GROUP = {"priority": 2, "guarantee": "10%", "classes": {"a": {**VOICE, "match": [{"dscp": "cs1"}]}}}
+
+
+def nested(depth):
+    inside = {"priority": 1, "guarantee": "50mbit", "default": True}
+    for _ in range(depth - 1):
+        inside = {"priority": 1, "guarantee": "50mbit", "classes": {"in": inside}}
+    return {"deep": inside}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "words"),
+    [
+        (
+            [(f"{CLASSES}/one", customer("192.0.2.1/32", classes={"a": {**REST, "guarantee": "120%"}}))],
+            f"{CLASSES}/one/classes/a/guarantee",
+            "100%",
+        ),
+        (
+            [(f"{CLASSES}/one", customer("192.0.2.1/32", classes={"v": {**VOICE, "guarantee": "60%"}, "r": REST}))],
+            f"{CLASSES}/one/classes",
+            "110% of 'one'",
+        ),
+        (
+            [(f"{CLASSES}/one", {**ONE, "ceiling": "10mbit", "classes": {"r": {**REST, "ceiling": "20mbit"}}})],
+            f"{CLASSES}/one/classes/r/ceiling",
+            "more than 'one' has",
+        ),
+        (
+            [(f"{CLASSES}/one", {**ONE, "classes": {"r": {**REST, "guarantee": "2mbit", "ceiling": "1mbit"}}})],
+            f"{CLASSES}/one/classes/r/ceiling",
+            "below the guarantee",
+        ),
+        (
+            [(f"{CLASSES}/one", customer("192.0.2.1/32", classes={"voice": VOICE}))],
+            f"{CLASSES}/one/classes",
+            "no class of 'one' is the default",
+        ),
+        (
+            [(f"{CLASSES}/one", customer("192.0.2.1/32", classes={"a": REST, "b": {**REST, "guarantee": "1%"}}))],
+            f"{CLASSES}/one/classes/b/default",
+            "'a' is the default class already",
+        ),
+        ([(f"{CLASSES}/one", {**ONE, "default": True})], f"{CLASSES}/one/default", "holds no packets"),
+        ([(f"{CLASSES}/one", {**ONE, "set_dscp": "ef"})], f"{CLASSES}/one/set_dscp", "holds no packets"),
+        (
+            [(f"{CLASSES}/one", {**ONE, "match": [{"dscp": "ef"}]})],
+            f"{CLASSES}/one/match/0",
+            "source alone, or destination alone",
+        ),
+        (
+            [(f"{CLASSES}/one", ONE), (f"{CLASSES}/two", ONE)],
+            f"{CLASSES}/two/match/0",
+            "192.0.2.1/32 belongs to 'one' already",
+        ),
+        (
+            [(f"{CLASSES}/one", {**ONE, "classes": {"in": customer("192.0.2.9/32"), "rest": REST}})],
+            f"{CLASSES}/one/classes/in/match",
+            "one level",
+        ),
+        (
+            [(f"{CLASSES}/late", {"priority": 7, "guarantee": "1%", "match": [{"source": "web"}]})],
+            f"{CLASSES}/late/match/0",
+            "'web' is asked before",
+        ),
+        ([(CLASSES, nested(8))], f"{CLASSES}/deep" + "/classes/in" * 7, "too deep for HTB"),
+        ([(f"{CLASSES}/web/leaf", {"kind": "sfb"})], f"{CLASSES}/web/leaf/kind", "fq_codel"),
+        ([(f"{CLASSES}/web/leaf", {"kind": "pfifo", "target": "5ms"})], f"{CLASSES}/web/leaf", "no 'target'"),
+        ([(f"{CLASSES}/web/match", [{"vlan": 4095}])], f"{CLASSES}/web/match/0/vlan", "4094"),
+        ([(f"{CLASSES}/web/match", [{"cgroup": "../x"}])], f"{CLASSES}/web/match/0/cgroup", "/system.slice"),
+        ([("shaping/0/profile", "edge")], "shaping/0", "either classes or a profile"),
+    ],
+)
+def test_misfits(changes, path, words):
+    found = errors(*changes)
+    where = "traffic." + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in path.split("/")).lstrip(".")
+
+    assert words in found.get(where, ""), found
+
+
+def test_seven_levels_are_not_too_deep():
+    assert errors((CLASSES, nested(7))) == {}
+
+
+PROFILE = {"rates": {"gen12": "200mbit"}, "classes": {"web": {"priority": 1, "guarantee": "50%", "default": True}}}
+
+
+def with_profile(profile=PROFILE, **tree):
+    data = {"match": {"role": "edge"}, "interface": "uplink", "profile": "edge", **tree}
+    return ("shaping", [data]), ("shaping_profiles", {"edge": profile})
+
+
+def test_a_profile_gives_classes_and_the_rate_of_each_class_of_hosts():
+    (tree,) = compile_host(check(*with_profile()).policy, "edge1.lhr1").tc["interfaces"]
+
+    assert (tree["rate"], [(each["name"], each["guarantee"]) for each in tree["classes"]]) == (
+        200_000_000,
+        [("web", 100_000_000)],
+    )
+
+
+def test_a_tree_may_say_its_own_rate():
+    (tree,) = compile_host(check(*with_profile(rate="50mbit")).policy, "edge1.lhr1").tc["interfaces"]
+
+    assert tree["rate"] == 50_000_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "words"),
+    [
+        (with_profile(profile={**PROFILE, "rates": {}}), "traffic.shaping[0]", "hosts of class gen12"),
+        (
+            with_profile(profile={**PROFILE, "rates": {"gen12": "10kbit"}}),
+            "traffic.shaping_profiles.edge.classes.web.guarantee",
+            "too little",
+        ),
+        ((with_profile()[0],), "traffic.shaping[0].profile", "no such profile"),
+    ],
+)
+def test_profiles_that_do_not_fit(changes, path, words):
+    assert words in errors(*changes).get(path, ""), errors(*changes)
+
+
+def section(*changes):
+    (tree,) = compile_host(check(*changes).policy, "edge1.lhr1").tc["interfaces"]
+    return tree
+
+
+def test_shares_are_of_what_is_above_and_names_are_paths():
+    tree = section((f"{CLASSES}/one", ONE))
+    by_name = {each["name"]: each for each in tree["classes"]}
+
+    assert by_name["one"]["guarantee"] == 5_000_000
+    assert by_name["one/voice"]["guarantee"] == 500_000
+    assert by_name["one/rest"]["ceiling"] == by_name["one"]["ceiling"] == 100_000_000
+    assert by_name["one/voice"]["parent"] == by_name["one"]["minor"]
+    assert by_name["one"]["fallback"] == by_name["one/rest"]["minor"]
+    assert [each["name"] for each in tree["classes"] if each["default"]] == ["bulk"]
+    assert list(by_name).index("one") < list(by_name).index("one/voice"), "parents first"
+
+
+def test_what_is_not_used_is_not_in_the_plan():
+    keys = {key for each in section()["classes"] for key in each}
+
+    assert keys == {"name", "minor", "priority", "guarantee", "ceiling", "default", "match"}
+    assert set(section()) == {"name", "device", "rate", "classes"}
+
+
+def test_a_class_without_addresses_is_a_group_for_rates_alone():
+    tree = plant(section((f"{CLASSES}/group", GROUP)))
+
+    assert tree.groups == ()
+    assert {each.name: each.parent for each in tree.classes}["group/a"] == {e.name: e.minor for e in tree.classes}[
+        "group"
+    ]
+
+
+def test_ten_customers_that_ask_alike_need_no_more_entries_than_one():
+    def customers(count):
+        return [(f"{CLASSES}/c{number}", customer(f"192.0.2.{number}/32", "1%")) for number in range(count)]
+
+    one, ten = plant(section(*customers(1))), plant(section(*customers(10)))
+
+    assert len(one.entries) == len(ten.entries)
+    assert len(ten.groups) == 10
+    assert len({group.default for group in ten.groups}) == 10
+
+
+def test_adding_a_customer_renumbers_nobody():
+    before = {each["name"]: each["minor"] for each in section((f"{CLASSES}/one", ONE))["classes"]}
+    after = section((f"{CLASSES}/one", ONE), (f"{CLASSES}/another", customer("192.0.2.2/32")))["classes"]
+
+    assert before.items() <= {each["name"]: each["minor"] for each in after}.items()
