@@ -26,10 +26,15 @@ enum choice_uses {
 	CHOOSES_VLAN = 1 << KEY_VLAN,
 	CHOOSES_MARK = 1 << KEY_MARK,
 	CHOOSES_CGROUP = 1 << KEY_CGROUP,
-	CHOOSES_HOST = 1 << 8,
-	CHOOSES_PREFIX = 1 << 9,
-	CHOOSES_DSCP = 1 << 10,
+	CHOOSES_HOST_TO = 1 << 8, /* by the side they look at, the next bit is the other */
+	CHOOSES_HOST_SOURCE = 1 << 9,
+	CHOOSES_PREFIX_TO = 1 << 10,
+	CHOOSES_PREFIX_SOURCE = 1 << 11,
+	CHOOSES_DSCP = 1 << 12,
 };
+
+#define CHOOSES_KEYS (CHOOSES_VLAN | CHOOSES_MARK | CHOOSES_CGROUP)
+#define CHOOSES_CUSTOMERS (CHOOSES_HOST_TO | CHOOSES_HOST_SOURCE | CHOOSES_PREFIX_TO | CHOOSES_PREFIX_SOURCE)
 
 struct choice {
 	__u64 apart;          /* entries that are customers' alone */
@@ -55,10 +60,9 @@ struct group {
 	__u32 first;    /* where its classes begin in `group_class`, one for each of its entries */
 };
 
-/* An address of a packet in full length; the side is 0 for the destination. */
+/* An address of a packet in full length; the side is 0 for the destination, 1 for the source. */
 struct host {
-	__u32 side;
-	__u32 family;
+	__u32 side_and_family;
 	__u32 word[4];
 };
 
@@ -116,41 +120,41 @@ static __always_inline __u64 match_key(const struct choice *choice, __u32 index,
 	return word ? *word : choice->any[kind];
 }
 
-/* A group's number plus one; 0 if the address is no customer's. */
-static __always_inline __u64 group_by(void *hosts, void *trie, __u32 uses, __u32 side, const struct packet *packet,
-				      const struct address *address)
+/* A group's number plus one; 0 if the address is no customer's. Only what some customer is chosen by is looked up. */
+static __always_inline __u64 group_by(const struct choice *choice, __u32 index, __u32 side, __u8 family,
+				      void *tries, const struct address *address)
 {
 	__u64 *found = 0;
 
-	if (hosts && uses & CHOOSES_HOST) {
-		struct host host = {.side = side, .family = packet->family};
+	if (choice->uses & (CHOOSES_HOST_TO << side)) {
+		void *hosts = bpf_map_lookup_elem(&customer_host, &index);
+		struct host host = {.side_and_family = side << 8 | family};
 
 		__builtin_memcpy(host.word, address->word, sizeof(host.word));
-		found = bpf_map_lookup_elem(hosts, &host);
+		found = hosts ? bpf_map_lookup_elem(hosts, &host) : 0;
 	}
-	if (!found && trie && uses & CHOOSES_PREFIX)
-		found = bpf_map_lookup_elem(trie, address);
+	if (!found && choice->uses & (CHOOSES_PREFIX_TO << side)) {
+		void *trie = bpf_map_lookup_elem(tries, &index);
+
+		found = trie ? bpf_map_lookup_elem(trie, address) : 0;
+	}
 	return found ? *found : 0;
 }
 
 /* To whom a packet goes is asked before from whom it comes. */
 static __always_inline __u64 group_of(const struct choice *choice, __u32 index, const struct packet *packet)
 {
-	void *hosts = bpf_map_lookup_elem(&customer_host, &index);
-	void *to, *source;
-	__u64 found;
+	__u64 found = 0;
 
-	if (packet->family == 4) {
-		to = bpf_map_lookup_elem(&customer_to4, &index);
-		source = bpf_map_lookup_elem(&customer_source4, &index);
-	} else {
-		to = bpf_map_lookup_elem(&customer_to6, &index);
-		source = bpf_map_lookup_elem(&customer_source6, &index);
-	}
-	found = group_by(hosts, to, choice->uses, 0, packet, &packet->destination);
-	if (!found)
-		found = group_by(hosts, source, choice->uses, 1, packet, &packet->source);
-	return found;
+	if (packet->family == 4)
+		found = group_by(choice, index, 0, 4, &customer_to4, &packet->destination);
+	else
+		found = group_by(choice, index, 0, 6, &customer_to6, &packet->destination);
+	if (found || !(choice->uses & (CHOOSES_HOST_SOURCE | CHOOSES_PREFIX_SOURCE)))
+		return found;
+	if (packet->family == 4)
+		return group_by(choice, index, 1, 4, &customer_source4, &packet->source);
+	return group_by(choice, index, 1, 6, &customer_source6, &packet->source);
 }
 
 /* How many bits are set (Warren, Hacker's Delight, 5-1): BPF has no such instruction. */

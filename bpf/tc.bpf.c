@@ -108,10 +108,10 @@ int tidegate_tc(struct __sk_buff *skb)
 	if (!parse((void *)(long)skb->data, (void *)(long)skb->data_end, &packet))
 		return TC_ACT_UNSPEC;
 	word = match(slot, index, &packet, skb->ifindex);
-	if (word && choice->uses & (CHOOSES_VLAN | CHOOSES_MARK | CHOOSES_CGROUP))
+	if (word && choice->uses & CHOOSES_KEYS)
 		word &= match_keys(skb, choice, index, vlan_of(skb));
 
-	if (choice->uses & (CHOOSES_HOST | CHOOSES_PREFIX))
+	if (choice->uses & CHOOSES_CUSTOMERS)
 		number = group_of(choice, index, &packet);
 	if (number) {
 		void *table = bpf_map_lookup_elem(&groups, &index);

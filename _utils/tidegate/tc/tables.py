@@ -23,8 +23,10 @@ KEYS = ("vlan", "fwmark", "cgroup")
 """``enum key_kind``, in order."""
 MAX_KEYS = 2048
 """Values of VLANs, marks and cgroups in one tree: two trees fit into the map."""
-HOST, PREFIX, DSCP = 1 << 8, 1 << 9, 1 << 10
+HOST, PREFIX, DSCP = (1 << 8, 1 << 9), (1 << 10, 1 << 11), 1 << 12
+"""``enum choice_uses``: for each side, to whom and from whom."""
 _SIDES = ("to", "source")
+_HOST = struct.Struct("=I")
 _ARRAY, _HASH = 2, 1
 _F_INNER_MAP = 1 << 12
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -72,7 +74,10 @@ def extras(tree: Tree, cgroup: Callable[[str], int] | None = None) -> Extras:
         choice.dscp[place] = marks.get(entry.minor, 0)
     hosts, prefixes = _addresses(tree.groups)
     groups, classes = _groups(tree.groups, marks)
-    choice.uses |= (HOST if hosts else 0) | (PREFIX if prefixes else 0) | (DSCP if marks else 0)
+    choice.uses |= DSCP if marks else 0
+    for side, name in enumerate(_SIDES):
+        choice.uses |= HOST[side] if any(_HOST.unpack_from(key)[0] >> 8 == side for key in hosts) else 0
+        choice.uses |= PREFIX[side] if prefixes.keys() & {f"{name}4", f"{name}6"} else 0
     return Extras(choice, keys, hosts, prefixes, groups, classes)
 
 
@@ -89,7 +94,7 @@ def fill(maps: Mapping[str, int], number: int, wanted: Extras) -> None:
             name = f"customer_{side}{family}"
             shape = (libbpf.MAP_TYPE_LPM_TRIE, 4 + size, 8, libbpf.F_NO_PREALLOC)
             _inner(maps, name, index, shape, wanted.prefixes.get(f"{side}{family}", {}))
-    _inner(maps, "customer_host", index, (_HASH, 24, 8, 0), wanted.hosts)
+    _inner(maps, "customer_host", index, (_HASH, 20, 8, 0), wanted.hosts)
     _inner(maps, "groups", index, (_ARRAY, 4, 16, _F_INNER_MAP), _numbered(wanted.groups))
     packed = [struct.pack("=I", each) for each in wanted.classes]
     _inner(maps, "group_class", index, (_ARRAY, 4, 4, _F_INNER_MAP), _numbered(packed))
@@ -139,7 +144,7 @@ def _addresses(groups: Sequence[Group]) -> tuple[dict[bytes, bytes], dict[str, d
                 size, network, length = parse_prefix(text)
                 address, family = network.to_bytes(size, "big"), 4 if size == 4 else 6
                 if length == size * 8:
-                    hosts[struct.pack("=II", side, family) + address.ljust(16, b"\0")] = value
+                    hosts[_HOST.pack(side << 8 | family) + address.ljust(16, b"\0")] = value
                 else:
                     trie = prefixes.setdefault(f"{_SIDES[side]}{family}", {})
                     trie[struct.pack("=I", length) + address] = value

@@ -39,7 +39,7 @@ def host(wire, machine):
 
 @pytest.fixture
 def generation(host, tmp_path, objects):
-    """A function that makes a generation of shaped interfaces; it needs ``host``, or the machine's own would be shaped."""
+    """A function that makes a generation of shaped interfaces, for the namespace of ``host`` and never outside it."""
     made = iter(range(1000))
 
     def make(*interfaces):
