@@ -115,7 +115,7 @@ def difference(
     return Difference(
         tree=tree,
         added=tuple(each for minor, each in wanted.items() if minor not in live),
-        changed=tuple((is_, each) for is_, each in present if is_.minor not in uprooted and deviations(is_, each)),
+        changed=tuple((is_, each) for is_, each in present if is_.minor not in uprooted and not agrees(is_, each)),
         moved=tuple((is_, each) for is_, each in present if is_.minor in uprooted),
         uprooted=_children_first(live, uprooted),
         gone=_children_first(live, live.keys() - wanted.keys()),
@@ -148,6 +148,19 @@ def bits(rate: int) -> str:
 
 def _sentence(live: LiveClass, each: HtbClass) -> str:
     return ", ".join(deviations(live, each)) or "made again below its parent"
+
+
+def agrees(live: LiveClass, each: HtbClass) -> bool:
+    """Whether one class is as wanted: as ``deviations`` is empty, but quick, for ten thousand are asked."""
+    return (
+        live.parent == each.parent
+        and each.rate in live.rate
+        and each.ceiling in live.ceiling
+        and each.burst in live.burst
+        and each.cburst in live.cburst
+        and (live.priority is None or live.priority == each.priority)
+        and (live.quantum is None or live.quantum == each.quantum)
+    )
 
 
 def deviations(live: LiveClass, each: HtbClass) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def baseline() -> dict[str, Any]:
     try:
         for device in sorted(live.ours()):
             classes = live.read(device)
-            counters = {class_id(each.minor): asdict(each.counters) for each in classes.values() if each.counters}
+            counters = {class_id(each.minor): each.counters._asdict() for each in classes.values() if each.counters}
             found[device] = {_AT: time.time(), **counters}
     except TidegateError:
         return found
@@ -144,7 +143,7 @@ def _class(name: str, each: HtbClass, found: LiveClass | None, before: dict[str,
         return Check(name, "bad", ", ".join(words))
     if found.counters is None:
         return Check(name, "unknown", f"tc shows no counters for class {each.id}")
-    now = asdict(found.counters)
+    now = found.counters._asdict()
     since = before if now["bytes"] >= before.get("bytes", 0) else {}  # a class made anew counts from zero
     sent, drops = (now[figure] - since.get(figure, 0) for figure in ("bytes", "drops"))
     reason = f"{describe(each)}: {sent} bytes sent, {drops} packets dropped, {now['queued']} waiting"

@@ -20,7 +20,7 @@ import json
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -145,7 +145,7 @@ def counters(generation: Path) -> dict[str, dict[str, dict[str, int]]]:
     for tree in load(generation):
         live = read(tree.device)
         figures = {each.name: live[each.minor].counters for each in tree.leaves if each.minor in live}
-        found[tree.device] = {name: asdict(figure) for name, figure in figures.items() if figure}
+        found[tree.device] = {name: figure._asdict() for name, figure in figures.items() if figure}
     return found
 
 

@@ -12,13 +12,21 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from tidegate.tc.leaf import LiveLeaf
 from tidegate.tc.tree import MAJOR
 
 _QDISC = re.compile(r"^qdisc (\S+) (\S+) dev (\S+) (root|parent \S+)", re.MULTILINE)
+_CLASS = re.compile(
+    rf"^class htb {MAJOR:x}:(\S+) (?:parent {MAJOR:x}:(\S*)|root)(?: leaf \S+)?(?: prio (\d+))?(?: quantum (\d+))?"
+    r" rate (\S+) ceil (\S+) .*?\bburst (\S+) .*?\bcburst (\S+).*\n"
+    r"(?: Sent (\d+) bytes (\d+) pkt \(dropped (\d+), overlimits (\d+) .*\n backlog (\d+)(\w+) (\d+)p)?",
+    re.MULTILINE,
+)
+"""A class as every known version prints it, in one go; anything else is read word by word, and refused if it is odd."""
 _LEAF = re.compile(rf"^qdisc (\S+) (\S+) dev (\S+) parent {MAJOR:x}:([0-9a-f]+) ?(.*)$", re.MULTILINE)
 _SENT = re.compile(r"Sent (\d+) bytes (\d+) pkt \(dropped (\d+), overlimits (\d+) ")
 _BACKLOG = re.compile(r"backlog (\S+) (\d+)p")
@@ -29,8 +37,7 @@ _BURST_LOST = 2.2e-6
 """Seconds. tc keeps bursts as time: whole microseconds when it writes and again when it reads, 64 ns ticks between."""
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """What a shown figure may stand for, both ends included."""
 
     low: int
@@ -40,8 +47,7 @@ class Span:
         return isinstance(value, int) and self.low <= value <= self.high
 
 
-@dataclass(frozen=True)
-class Counters:
+class Counters(NamedTuple):
     """What went through a class since it was made; ``backlog`` in bytes, ``queued`` in packets."""
 
     bytes: int
@@ -52,8 +58,7 @@ class Counters:
     queued: int
 
 
-@dataclass(frozen=True)
-class LiveClass:
+class LiveClass(NamedTuple):
     """One HTB class of ours as the kernel has it; rates in bit/s, sizes in bytes, parent 0 is the qdisc itself.
 
     ``priority`` and ``quantum`` are ``None`` for inner classes, which have neither.
@@ -141,11 +146,38 @@ def _json_counters(stats: dict[str, Any] | None) -> Counters | None:
 
 
 def _from_text(output: str) -> list[LiveClass]:
+    quick = [_matched(*found) for found in _CLASS.findall(output)]
+    if quick and len(quick) == output.count("class "):
+        return quick
     blocks = [block for block in re.split(r"^(?=class )", output, flags=re.MULTILINE) if block.strip()]
     strange = next((block for block in blocks if not block.startswith("class ")), None)
     if strange is not None:
         raise ValueError(f"not the output of tc class show: {strange[:80]!r}")
     return [_text_class(block) for block in blocks if block.startswith(f"class htb {MAJOR:x}:")]
+
+
+def _matched(
+    minor: str, parent: str, priority: str, quantum: str, rate: str, ceiling: str, burst: str, cburst: str, *sent: str
+) -> LiveClass:
+    """One match of ``_CLASS``."""
+    rates, ceilings = _text_rate(rate), _text_rate(ceiling)
+    size, packets, drops, overlimits, backlog, unit, queued = sent
+    counted = (
+        Counters(int(size), int(packets), int(drops), int(overlimits), int(backlog) * _BYTES[unit], int(queued))
+        if size
+        else None
+    )
+    return LiveClass(
+        int(minor, 16),
+        int(parent or "0", 16),
+        int(priority) if priority else None,
+        int(quantum) if quantum else None,
+        rates,
+        ceilings,
+        _text_size(burst, rates.high // 8),
+        _text_size(cburst, ceilings.high // 8),
+        counted,
+    )
 
 
 def _text_class(block: str) -> LiveClass:
@@ -182,10 +214,12 @@ def _minor(handle: str) -> int:
     return int(handle.partition(":")[2] or "0", 16)
 
 
+@lru_cache(maxsize=4096)
 def _exact_rate(bytes_per_second: int) -> Span:
     return Span(bytes_per_second * 8, bytes_per_second * 8 + 7)
 
 
+@lru_cache(maxsize=4096)
 def _text_rate(text: str) -> Span:
     """``1234Kbit``: from a million on, tc drops what is below a thousandth instead of rounding."""
     number, unit = _split(text)
@@ -193,12 +227,14 @@ def _text_rate(text: str) -> Span:
     return Span(rate, rate + max(7, rate // 1000 if rate >= 10**6 else 0))
 
 
+@lru_cache(maxsize=4096)
 def _text_size(text: str, bytes_per_second: int) -> Span:
     """``15Kb/1``: the part behind the slash is the cell size of a rate table that the kernel no longer uses."""
     number, unit = _split(text.partition("/")[0])
     return _size_span(number * _BYTES[unit], _SIZE_ROUNDING[unit], bytes_per_second)
 
 
+@lru_cache(maxsize=4096)
 def _size_span(size: int, rounding: int, bytes_per_second: int) -> Span:
     return Span(size - rounding - 2, size + rounding + 2 + int(bytes_per_second * _BURST_LOST))
 
