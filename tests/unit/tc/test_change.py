@@ -84,6 +84,15 @@ def test_what_is_equal_is_not_written(tree):
     assert (step.growing(), step.shrinking(), bool(step)) == ([], [], False)
 
 
+@given(trees(), trees())
+def test_the_quick_comparison_says_what_the_words_say(old, new):
+    live = show.classes(grown(old).text())
+
+    for each in new.classes:
+        if each.minor in live:
+            assert change.agrees(live[each.minor], each) == (not change.deviations(live[each.minor], each))
+
+
 def test_only_the_class_that_differs_is_changed():
     kernel = grown(plant(EDGE))
     wanted = plant(shaped(CONTROL, WEB, {**BULK, "guarantee": 10_000_000}))
