@@ -17,9 +17,10 @@ def policy(number):
     flow = matcher(destination_port=[[PORT, PORT]])
     name = "even" if number % 2 else "odd"
     moving = traffic_class(name, 0x30 + number % 2, number % 8, (10 + number) * MBIT // 4, LINK, flow)
-    customer = {**traffic_class("c", 0x100, 1, 9 * MBIT, LINK, matcher(destination=["198.51.100.3/32"])), "inner": True}
+    prefix = matcher(destination=["198.51.100.3/32"])
+    customer = {**traffic_class("c", 0x100, 1, 9 * MBIT, LINK, prefix), "inner": True, "fallback": 0x101}
     inside = {**traffic_class("c/in", 0x101, 1, MBIT, LINK), "parent": 0x100}
-    return shaped(moving, *([{**customer, "fallback": 0x101}, inside] if number % 3 == 0 else []), REST, rate=LINK)
+    return shaped(moving, *([customer, inside] if number % 3 == 0 else []), REST, rate=LINK)
 
 
 def test_no_packet_is_lost_to_a_hundred_changes(host, wire, generation):
