@@ -4,7 +4,7 @@
  *
  * A customer is a part of the tree chosen by address. Its prefixes lead to a group; a group has its own choice among the
  * 64 entries, and for each of these a class. So ten thousand customers that all tell voice from bulk need two entries,
- * and a packet costs the same for ten customers as for ten thousand: one look-up by address, one of the group, one of the class.
+ * and a packet costs the same for ten customers as for ten thousand: one look-up by address.
  * Addresses in full length stand in a hash table and are found first; other prefixes stand in tries.
  *
  * Userspace (tidegate/tc/tables.py) mirrors the structures. `struct choice` is in two slots, as everything else.
@@ -14,6 +14,7 @@
 #include "match.h"
 
 #define MAX_KEYS 4096
+#define GROUP_CLASSES 8 /* a power of two */
 
 enum key_kind {
 	KEY_VLAN,
@@ -54,10 +55,12 @@ struct key {
 #define CLASS_MINOR(class) ((class) & 0xffff)
 #define CLASS_DSCP(class) ((class) >> 16)
 
+/* A customer, as each of its prefixes has it; one look-up more is needed only for more classes than are in here. */
 struct group {
 	__u64 entries;
 	__u32 fallback; /* a class */
 	__u32 first;    /* where its classes begin in `group_class`, one for each of its entries */
+	__u32 class[GROUP_CLASSES];
 };
 
 /* An address of a packet in full length; the side is 0 for the destination, 1 for the source. */
@@ -89,11 +92,6 @@ struct {
 	__type(value, __u64);
 } keys SEC(".maps");
 
-PREFIX_TABLE(customer_source4, 4);
-PREFIX_TABLE(customer_source6, 16);
-PREFIX_TABLE(customer_to4, 4);
-PREFIX_TABLE(customer_to6, 16);
-
 #define INNER_TABLE(name, kind, flags, key_bytes, value_bytes) \
 	struct {                                               \
 		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);      \
@@ -108,8 +106,15 @@ PREFIX_TABLE(customer_to6, 16);
 		});                                            \
 	} name SEC(".maps")
 
-INNER_TABLE(customer_host, BPF_MAP_TYPE_HASH, 0, sizeof(struct host), sizeof(__u64));
-INNER_TABLE(groups, BPF_MAP_TYPE_ARRAY, BPF_F_INNER_MAP, sizeof(__u32), sizeof(struct group));
+#define CUSTOMER_TRIE(name, address_bytes)                               \
+	INNER_TABLE(name, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC,      \
+		    sizeof(__u32) + (address_bytes), sizeof(struct group))
+
+CUSTOMER_TRIE(customer_source4, 4);
+CUSTOMER_TRIE(customer_source6, 16);
+CUSTOMER_TRIE(customer_to4, 4);
+CUSTOMER_TRIE(customer_to6, 16);
+INNER_TABLE(customer_host, BPF_MAP_TYPE_HASH, 0, sizeof(struct host), sizeof(struct group));
 INNER_TABLE(group_class, BPF_MAP_TYPE_ARRAY, BPF_F_INNER_MAP, sizeof(__u32), sizeof(__u32));
 
 static __always_inline __u64 match_key(const struct choice *choice, __u32 index, __u32 kind, __u64 value)
@@ -120,11 +125,11 @@ static __always_inline __u64 match_key(const struct choice *choice, __u32 index,
 	return word ? *word : choice->any[kind];
 }
 
-/* A group's number plus one; 0 if the address is no customer's. Only what some customer is chosen by is looked up. */
-static __always_inline __u64 group_by(const struct choice *choice, __u32 index, __u32 side, __u8 family,
+/* The customer of an address, if it has one. Only what some customer is chosen by is looked up. */
+static __always_inline const struct group *group_by(const struct choice *choice, __u32 index, __u32 side, __u8 family,
 				      void *tries, const struct address *address)
 {
-	__u64 *found = 0;
+	const struct group *found = 0;
 
 	if (choice->uses & (CHOOSES_HOST_TO << side)) {
 		void *hosts = bpf_map_lookup_elem(&customer_host, &index);
@@ -138,13 +143,13 @@ static __always_inline __u64 group_by(const struct choice *choice, __u32 index, 
 
 		found = trie ? bpf_map_lookup_elem(trie, address) : 0;
 	}
-	return found ? *found : 0;
+	return found;
 }
 
 /* To whom a packet goes is asked before from whom it comes. */
-static __always_inline __u64 group_of(const struct choice *choice, __u32 index, const struct packet *packet)
+static __always_inline const struct group *group_of(const struct choice *choice, __u32 index, const struct packet *packet)
 {
-	__u64 found = 0;
+	const struct group *found;
 
 	if (packet->family == 4)
 		found = group_by(choice, index, 0, 4, &customer_to4, &packet->destination);
@@ -169,13 +174,19 @@ static __always_inline __u32 bits_set(__u64 word)
 /* The class that a group has for the first of the entries that match, or the one it has for the rest. */
 static __always_inline __u32 class_in(const struct group *group, __u32 index, __u64 word)
 {
-	void *table = bpf_map_lookup_elem(&group_class, &index);
 	__u32 place, *class;
+	void *table;
 
 	word &= group->entries;
-	if (!word || !table)
+	if (!word)
 		return group->fallback;
-	place = group->first + bits_set(group->entries & ((word & -word) - 1));
-	class = bpf_map_lookup_elem(table, &place);
+	place = bits_set(group->entries & ((word & -word) - 1));
+	if (place < GROUP_CLASSES) {
+		asm volatile("" : "+r"(place)); /* the verifier forgets the range that the compiler relies on */
+		return group->class[place & (GROUP_CLASSES - 1)];
+	}
+	table = bpf_map_lookup_elem(&group_class, &index);
+	place += group->first;
+	class = table ? bpf_map_lookup_elem(table, &place) : 0;
 	return class ? *class : group->fallback;
 }

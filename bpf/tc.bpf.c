@@ -96,7 +96,8 @@ int tidegate_tc(struct __sk_buff *skb)
 	const __u32 *aside = bpf_map_lookup_elem(&bypass, &zero);
 	struct packet packet = {};
 	__u32 class = 0;
-	__u64 word, number = 0;
+	const struct group *group = 0;
+	__u64 word;
 
 	if (!slot || !slot->marker || !choice || (aside && *aside))
 		return TC_ACT_UNSPEC;
@@ -112,13 +113,9 @@ int tidegate_tc(struct __sk_buff *skb)
 		word &= match_keys(skb, choice, index, vlan_of(skb));
 
 	if (choice->uses & CHOOSES_CUSTOMERS)
-		number = group_of(choice, index, &packet);
-	if (number) {
-		void *table = bpf_map_lookup_elem(&groups, &index);
-		__u32 key = number - 1;
-		const struct group *group = table ? bpf_map_lookup_elem(table, &key) : 0;
-
-		if (group && (word & group->entries || !is_neighbor_discovery(&packet)))
+		group = group_of(choice, index, &packet);
+	if (group) {
+		if (word & group->entries || !is_neighbor_discovery(&packet))
 			class = class_in(group, index, word);
 		if (class)
 			skb->priority = MAJOR << 16 | CLASS_MINOR(class);

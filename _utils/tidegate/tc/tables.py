@@ -27,6 +27,9 @@ HOST, PREFIX, DSCP = (1 << 8, 1 << 9), (1 << 10, 1 << 11), 1 << 12
 """``enum choice_uses``: for each side, to whom and from whom."""
 _SIDES = ("to", "source")
 _HOST = struct.Struct("=I")
+_INSIDE = 8
+_GROUP = struct.Struct(f"=QII{_INSIDE}I")
+"""``struct group``, with its first classes inside."""
 _ARRAY, _HASH = 2, 1
 _F_INNER_MAP = 1 << 12
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -46,13 +49,12 @@ class Choice(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Extras:
-    """What one slot holds; ``hosts`` and ``prefixes`` lead from addresses to groups, counted from 1."""
+    """What one slot holds; ``hosts`` and ``prefixes`` lead from addresses to ``struct group``."""
 
     choice: Choice
     keys: dict[tuple[int, int], int] = field(default_factory=dict)
     hosts: dict[bytes, bytes] = field(default_factory=dict)
     prefixes: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
-    groups: tuple[bytes, ...] = ()
     classes: tuple[int, ...] = ()
 
 
@@ -72,13 +74,13 @@ def extras(tree: Tree, cgroup: Callable[[str], int] | None = None) -> Extras:
     choice.fallback_dscp = marks.get(tree.default, 0)
     for place, entry in enumerate(tree.entries):
         choice.dscp[place] = marks.get(entry.minor, 0)
-    hosts, prefixes = _addresses(tree.groups)
     groups, classes = _groups(tree.groups, marks)
+    hosts, prefixes = _addresses(tree.groups, groups)
     choice.uses |= DSCP if marks else 0
     for side, name in enumerate(_SIDES):
         choice.uses |= HOST[side] if any(_HOST.unpack_from(key)[0] >> 8 == side for key in hosts) else 0
         choice.uses |= PREFIX[side] if prefixes.keys() & {f"{name}4", f"{name}6"} else 0
-    return Extras(choice, keys, hosts, prefixes, groups, classes)
+    return Extras(choice, keys, hosts, prefixes, classes)
 
 
 def fill(maps: Mapping[str, int], number: int, wanted: Extras) -> None:
@@ -92,10 +94,9 @@ def fill(maps: Mapping[str, int], number: int, wanted: Extras) -> None:
     for side in _SIDES:
         for family, size in ((4, 4), (6, 16)):
             name = f"customer_{side}{family}"
-            shape = (libbpf.MAP_TYPE_LPM_TRIE, 4 + size, 8, libbpf.F_NO_PREALLOC)
+            shape = (libbpf.MAP_TYPE_LPM_TRIE, 4 + size, _GROUP.size, libbpf.F_NO_PREALLOC)
             _inner(maps, name, index, shape, wanted.prefixes.get(f"{side}{family}", {}))
-    _inner(maps, "customer_host", index, (_HASH, 20, 8, 0), wanted.hosts)
-    _inner(maps, "groups", index, (_ARRAY, 4, 16, _F_INNER_MAP), _numbered(wanted.groups))
+    _inner(maps, "customer_host", index, (_HASH, 20, _GROUP.size, 0), wanted.hosts)
     packed = [struct.pack("=I", each) for each in wanted.classes]
     _inner(maps, "group_class", index, (_ARRAY, 4, 4, _F_INNER_MAP), _numbered(packed))
     libbpf.map_update(maps["choices"], index, bytes(wanted.choice))
@@ -134,11 +135,12 @@ def _values(condition: object, cgroup: Callable[[str], int]) -> list[int] | None
     return [cgroup(condition)] if isinstance(condition, str) else list(condition)  # type: ignore[call-overload]
 
 
-def _addresses(groups: Sequence[Group]) -> tuple[dict[bytes, bytes], dict[str, dict[bytes, bytes]]]:
+def _addresses(
+    groups: Sequence[Group], values: Sequence[bytes]
+) -> tuple[dict[bytes, bytes], dict[str, dict[bytes, bytes]]]:
     hosts: dict[bytes, bytes] = {}
     prefixes: dict[str, dict[bytes, bytes]] = {}
-    for number, group in enumerate(groups, start=1):
-        value = struct.pack("=Q", number)
+    for group, value in zip(groups, values, strict=True):
         for side, texts in ((0, group.destination), (1, group.source)):
             for text in texts:
                 size, network, length = parse_prefix(text)
@@ -156,8 +158,10 @@ def _groups(groups: Sequence[Group], marks: Mapping[int, int]) -> tuple[tuple[by
     classes: list[int] = []
     for group in groups:
         word = sum(1 << place for place, _ in group.classes)
-        found.append(struct.pack("=QII", word, _packed(group.default, marks), len(classes)))
-        classes += [_packed(minor, marks) for _, minor in group.classes]
+        own = [_packed(minor, marks) for _, minor in group.classes]
+        inside = [*own[:_INSIDE], *[0] * (_INSIDE - len(own))]
+        found.append(_GROUP.pack(word, _packed(group.default, marks), len(classes), *inside))
+        classes += own if len(own) > _INSIDE else []
     return tuple(found), tuple(classes)
 
 

@@ -13,7 +13,7 @@ REST = traffic_class("rest", 0x20, 2, MBIT, LINK, default=True)
 
 
 def policy(number):
-    """Never twice the same: rates and priorities change, classes and customers come and go, packets change their class."""
+    """Never twice the same: rates and priorities change, classes and customers come and go, packets change class."""
     flow = matcher(destination_port=[[PORT, PORT]])
     name = "even" if number % 2 else "odd"
     moving = traffic_class(name, 0x30 + number % 2, number % 8, (10 + number) * MBIT // 4, LINK, flow)

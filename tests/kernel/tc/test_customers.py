@@ -89,6 +89,19 @@ def test_the_longer_prefix_is_the_customer(generation, send):
     assert gained(made, lambda: send(3)) == {f"near/{0x301}"}
 
 
+def test_a_customer_may_have_many_classes(generation, send):
+    """More than stand beside its prefix: the others are looked up in a table."""
+    one = customer("one", 0x100, 0x1FF, matcher(destination=["198.51.100.0/24"]))
+    two = customer("two", 0x200, 0x2FF, matcher(destination=["198.51.100.3/32"]))
+    many = [inside(each, each["minor"] + n + 1, matcher(dscp=[n])) for each in (one, two) for n in range(1, 13)]
+    made = generation(shaped(one, two, *many, inside(one, 0x1FF), inside(two, 0x2FF), REST, rate=LINK))
+    live.apply(made, None)
+
+    for dscp in (1, 8, 9, 12):
+        assert gained(made, lambda dscp=dscp: send(3, dscp=dscp)) == {f"two/{0x200 + dscp + 1}"}
+    assert gained(made, lambda: send(3, dscp=13)) == {f"two/{0x2FF}"}
+
+
 def test_what_only_customers_ask_catches_nobody_else(generation, send):
     one = customer("one", 0x100, 0x102, matcher(destination=["203.0.113.0/24"]))
     made = generation(shaped(one, inside(one, 0x101, EF), inside(one, 0x102), REST, rate=LINK))
