@@ -114,8 +114,9 @@ def lines(wanted: Tree) -> list[str]:
 
 
 def uproot() -> None:
-    """No tree any more."""
+    """No tree any more; the kernel frees its classes for a while after it is gone."""
     run("tc", "qdisc", "del", "dev", "eth0", "root")
+    time.sleep(2)
 
 
 def pyroute2(wanted: Tree) -> float | None:
