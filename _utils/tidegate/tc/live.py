@@ -27,7 +27,7 @@ from pathlib import Path
 from tidegate.bpf.loader import load as load_object
 from tidegate.host.errors import Failed, Refused, TidegateError
 from tidegate.host.paths import paths
-from tidegate.tc import classifier, command, leaf, metrics, show, tables
+from tidegate.tc import classifier, command, metrics, show, support, tables
 from tidegate.tc.change import Difference, difference
 from tidegate.tc.classifier import OBJECT
 from tidegate.tc.show import LiveClass, Qdisc
@@ -88,7 +88,7 @@ def problems(generation: Path) -> list[str]:
     found = [problem for tree in trees if (problem := _obstacle(tree))]
     if refusal := command.try_in_empty_namespace(_PROBE):
         found.append(f"the kernel cannot shape: {refusal}")
-    found += _lacking(trees)
+    found += support.lacking(trees)
     try:
         for tree in trees:
             classifier.table(tree)
@@ -273,21 +273,6 @@ def _taken_back(found: Survey) -> str:
     except Failed as error:
         return f"what was written before cannot be taken back: {error}"
     return f"what was written before is taken back ({len(lines)} classes); the classifier was not touched"
-
-
-def _lacking(trees: list[Tree]) -> list[str]:
-    """The queueing disciplines that classes ask for and the kernel does not have, by name."""
-    asking: dict[str, str] = {}
-    for tree in trees:
-        for each in tree.leaves:
-            if each.leaf:
-                asking.setdefault(each.leaf["kind"], f"class {each.name} of {tree.device}")
-    return [
-        f"this kernel has no {kind}, which {who} asks for: load the module sch_{kind},"
-        f" or choose another leaf ({refusal})"
-        for kind, who in sorted(asking.items())
-        if (refusal := command.try_in_empty_namespace([f"qdisc add dev lo root handle 1: {leaf.told({'kind': kind})}"]))
-    ]
 
 
 def _waiting(found: Survey, minors: set[int]) -> bool:
