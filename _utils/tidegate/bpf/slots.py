@@ -121,6 +121,8 @@ class Slots:
             self._fill_prefixes(table, number, address_size, tables.prefixes.get(table))
         self._fill_ports("source_port", number, tables.source_port)
         self._fill_ports("destination_port", number, tables.destination_port)
+        if tables.limits is not None:
+            libbpf.map_update(self._maps["limits"], struct.pack("=I", number), tables.limits)
         self._slots[number] = tables.slot
         slot.marker = int(marker, 16)
 

@@ -2,7 +2,7 @@
 
 Replacing a link's program leaves no packet unfiltered.
 
-    BPFFS/xdp/v1/MAP            the maps, named after their layout's version
+    BPFFS/xdp/VERSION/MAP       the maps, named after their layout's version
     BPFFS/xdp/programs/DIGEST-* both programs of the object file with that digest
     BPFFS/xdp/link-DEVICE       the attachment
 """

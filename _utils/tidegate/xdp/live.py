@@ -17,10 +17,10 @@ from tidegate.bpf.slots import Slots
 from tidegate.host.device import index as device_index
 from tidegate.host.errors import Failed, Refused, TidegateError
 from tidegate.host.paths import paths
-from tidegate.xdp import attachment, counters, management, policy
+from tidegate.xdp import attachment, counters, limits, management, policy
 from tidegate.xdp import device as devices
 from tidegate.xdp.changes import changes
-from tidegate.xdp.counters import Tally
+from tidegate.xdp.counters import RuleTally, Tally
 from tidegate.xdp.desired import FILE, OBJECT, Desired, masters, read
 
 
@@ -161,6 +161,8 @@ def _attach(desired: Desired, program: int) -> None:
 
 def _prepare(maps: Mapping[str, int], slots: Slots, desired: Desired) -> int:
     reserved = counters.reserve(maps, slots, (rule["name"] for rule in desired["rules"]))
+    if limits.wants_table(desired["rules"]):
+        limits.ensure_table(maps, desired.get("tracked", limits.TRACKED))
     return slots.prepare(policy.compile_tables(desired, reserved, attachment.attachments()), desired["marker"])
 
 
@@ -198,8 +200,8 @@ def remove() -> None:
     pins.remove(attachment.root())
 
 
-def rule_counters() -> dict[str, Tally]:
-    """Packets and bytes that each rule in force has decided, in the rules' order; empty if nothing runs."""
+def rule_counters() -> dict[str, RuleTally]:
+    """Packets and bytes that each rule in force has matched, in the rules' order; empty if nothing runs."""
     with pinned_maps(attachment.maps_directory()) as maps:
         return counters.of_rules(maps, Slots(maps)) if maps else {}
 
