@@ -292,6 +292,21 @@ def test_run(descriptor: int, packet: bytes, repeat: int = 1) -> tuple[int, int]
     return options.retval, options.duration
 
 
+def test_output(descriptor: int, packet: bytes) -> tuple[int, bytes]:
+    """Run a program on a packet once: its return value, and the packet as it left it (up to 256 bytes longer)."""
+    data = ctypes.create_string_buffer(packet, len(packet))
+    out = ctypes.create_string_buffer(len(packet) + 256)
+    options = TestRun(
+        data_in=ctypes.addressof(data),
+        data_size_in=len(packet),
+        data_out=ctypes.addressof(out),
+        data_size_out=len(out),
+        repeat=1,
+    )
+    _call("run a program on a packet", "bpf_prog_test_run_opts", descriptor, byref(options))
+    return options.retval, out.raw[: options.data_size_out]
+
+
 def link_xdp(program: int, ifindex: int, mode: int) -> int:
     """Attach a program to a device; the link detaches it when its last descriptor and pin are gone."""
     options = LinkCreate(flags=mode)
