@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidegate.bpf.section import Matcher, PortRange
-from tidegate.policy.packets import dscp_name, name_of
+from tidegate.policy.packets import dscp_name, flags_words, name_of
 
 MOST_PREFIXES = 3
 """Longer lists are cut, with the number of those left out."""
@@ -18,6 +18,14 @@ def words(matcher: Matcher) -> str:
     parts += _end("to", matcher["destination"], matcher["destination_port"])
     if matcher["dscp"] is not None:
         parts.append(f"dscp {_several([dscp_name(value) for value in matcher['dscp']])}")
+    if (flags := matcher.get("tcp_flags")) is not None:
+        parts.append(f"flags {_several([flags_words(value, mask) for value, mask in flags])}")
+    if (types := matcher.get("icmp_types")) is not None:
+        parts.append(f"type {_several([str(kind) for kind in types])}")
+    if (fragments := matcher.get("fragment")) is not None:
+        parts.append(f"fragment {_several(fragments)}")
+    if (lengths := matcher.get("length")) is not None:
+        parts.append(f"length {_several([str(a) if a == b else f'{a}-{b}' for a, b in lengths])}")
     return " ".join(parts) or "anything"
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, WrapValidator, model_validator
 from typing_extensions import Self
 
+from tidegate.policy import prefix_files
 from tidegate.policy.addresses import Prefix, prefix
 from tidegate.policy.errors import unlike
 from tidegate.policy.limits import RateLimit
 from tidegate.policy.packets import ICMP_TYPES, Dscp, IcmpTypes, Lengths, OneDscp, Parts, Ports, Protocol, TcpFlags
+from tidegate.policy.prefix_files import FILE
 from tidegate.policy.selectors import Match, Names
 from tidegate.policy.strict import NAME, Listed, Name, Several, Strict, one_or_more, spelt
 
@@ -31,12 +34,34 @@ Targets = Annotated[tuple[Target, ...], Several, WithJsonSchema(one_or_more({"ty
 Percentage = Annotated[str, spelt(r"(100|[1-9]?[0-9])(\.[0-9]+)?%", "a percentage from 0% to 100%")]
 
 
+def _checked(value: Any, check: Callable[[Any], Any]) -> Any:
+    """Prefixes from a file are checked as they are read: a million of them once is enough."""
+    return tuple(value) if isinstance(value, prefix_files.Prefixes) else check(value)
+
+
+Prefixes = Annotated[
+    tuple[Prefix, ...], Several, WrapValidator(_checked), WithJsonSchema(one_or_more({"type": "string"}))
+]
+
+
 class PrefixSet(Strict):
     """Prefixes under one name."""
 
-    prefixes: Annotated[tuple[Prefix, ...], Several, WithJsonSchema(one_or_more({"type": "string"}))] = Field(
-        description="The set's prefixes, of either family."
+    prefixes: Prefixes | None = Field(default=None, description="The set's prefixes, of either family.")
+    file: Annotated[str, spelt(FILE, "a file below the policy's folder, such as sets/abusers.txt")] | None = Field(
+        default=None, description="A file below the policy's folder that holds them, one a line; up to 1,000,000."
     )
+
+    @model_validator(mode="after")
+    def _has_some(self) -> Self:
+        if self.prefixes is None:
+            raise unlike("prefixes, or a file that holds them")
+        return self
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The prefixes, wherever they came from."""
+        return self.prefixes or ()
 
 
 class Rule(Strict):

@@ -114,6 +114,13 @@ def prune_programs(object_file: Path) -> None:
             path.unlink()
 
 
+def prune_maps() -> None:
+    """Let go of the maps of other layouts, left by another version: no program of ours reads them any more."""
+    for directory in sorted(root().glob("v*")):
+        if directory.is_dir() and directory != maps_directory():
+            pins.remove(directory)
+
+
 def attachments() -> dict[str, Attachment]:
     """Every link of ours, by device."""
     found: dict[str, Attachment] = {}

@@ -19,6 +19,7 @@ CALLS = (
     *("link_xdp", "link_update", "link_detach"),
 )
 ICMP, UDP = 1, 17
+PER_SOURCE = {"rate": 1000, "unit": "packets", "burst": 100, "per": "source", "lengths": [32, 128]}
 
 
 class Killed(BaseException):
@@ -70,6 +71,7 @@ def change(wire, generation, rule):
     )
     new = generation(
         rule("drop", "no-dns", ("eth1",), protocol=UDP, source_port=[[53, 53]]),
+        rule("limit", "slow", ("eth0",), length=[[9000, 65535]], limit=PER_SOURCE),
         rule("drop", "bogons", ("eth1", "eth0"), source=["10.0.0.0/8", "192.0.2.0/24"], destination=["203.0.113.0/24"]),
         devices=("eth0", "eth1"),
         neighbors=("198.51.100.5",),
