@@ -3,7 +3,7 @@
  * Token buckets, each one 64-bit word: the time at which it will be full again ("theoretical arrival time", ITU-T I.371,
  * annex A). A packet moves it on by what the packet costs; a packet that would move it further ahead of now than the burst
  * is worth is past the limit. So nothing refills buckets, a bucket nobody uses costs nothing, and an update is one atomic
- * addition.
+ * instruction.
  *
  * Time is CLOCK_MONOTONIC_COARSE, which advances once a tick (1 to 10 ms) and costs a tenth of the exact clock: what a tick
  * is worth comes at once. Userspace gives no burst below that.
@@ -79,8 +79,11 @@ static __always_inline bool spend(const struct limit *limit, __u64 *bucket, __u6
 	__u64 cost = (limit->counts_bytes ? bytes : 1) * limit->cost >> COST_SHIFT;
 
 	if (full < now) {
-		__sync_val_compare_and_swap(bucket, full, now);
-		full = now;
+		if (cost > limit->burst)
+			return false;
+		if (__sync_val_compare_and_swap(bucket, full, now + cost) == full)
+			return true;
+		full = now; /* another CPU has just charged it for itself */
 	} else if (full - now > limit->burst) {
 		/* The limit was another when this was charged: it owes one burst of the new one, not more. */
 		__sync_val_compare_and_swap(bucket, full, now + limit->burst);

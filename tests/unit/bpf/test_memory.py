@@ -18,7 +18,5 @@ def test_what_fits_is_let_through(meminfo):
 
 
 def test_what_does_not_is_refused_with_the_figures(meminfo):
-    with pytest.raises(
-        Refused, match=r"ten million prefixes would take 1,221 MiB .* has 1,000 MiB available"
-    ):
+    with pytest.raises(Refused, match=r"ten million prefixes would take 1,221 MiB .* has 1,000 MiB available"):
         ensure(of_prefixes(10_000_000), "ten million prefixes", meminfo)
