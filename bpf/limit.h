@@ -5,8 +5,8 @@
  * is worth is past the limit. So nothing refills buckets, a bucket nobody uses costs nothing, and an update is one atomic
  * instruction.
  *
- * Time is CLOCK_MONOTONIC_COARSE, which advances once a tick (1 to 10 ms) and costs a tenth of the exact clock: what a tick
- * is worth comes at once. Userspace gives no burst below that.
+ * Time is the kernel's ticks (1 to 10 ms each; userspace knows how long one is), which cost next to nothing to read: what a
+ * tick is worth comes at once. Userspace gives no burst below that.
  *
  * A bucket belongs to a rule's counter, not to a slot: a flip changes the limit for the next packet and fills no bucket.
  */
@@ -14,9 +14,9 @@
 
 #include "match.h"
 
-#define TIME_SHIFT 4  /* bucket time counts sixteenths of a nanosecond: 36 years in 64 bits */
+/* Bucket time counts sixteenths of a nanosecond: 36 years in 64 bits. */
 #define COST_SHIFT 20 /* a limit's cost has so many binary digits behind the point */
-#define RULES 256     /* counters: see xdp.bpf.c */
+#define RULES 256 /* counters: see xdp.bpf.c */
 #define MAX_FRAME 65535
 
 enum per {
@@ -28,6 +28,7 @@ enum per {
 struct limit {
 	__u64 cost;  /* of one packet, or of one byte */
 	__u64 burst; /* bucket time */
+	__u64 tick;  /* bucket time */
 	__u32 mask4; /* which bits of an address tell buckets apart, network order */
 	__u32 mask6[4];
 	__u8 per;
@@ -75,7 +76,7 @@ struct {
 /* Whether a packet is within a limit; if so, it is charged. CPUs that race may let through one packet each too many. */
 static __always_inline bool spend(const struct limit *limit, __u64 *bucket, __u64 bytes)
 {
-	__u64 now = bpf_ktime_get_coarse_ns() << TIME_SHIFT, full = *(volatile __u64 *)bucket;
+	__u64 now = bpf_jiffies64() * limit->tick, full = *(volatile __u64 *)bucket;
 	__u64 cost = (limit->counts_bytes ? bytes : 1) * limit->cost >> COST_SHIFT;
 
 	if (full < now) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+import time
 from collections.abc import Mapping, Sequence
 from ctypes import c_uint8, c_uint64
 from typing import Any
@@ -19,6 +20,8 @@ TRACKED = 65536
 """Addresses that have a bucket, unless the policy says otherwise."""
 BYTES_TRACKED = 128
 """Kernel memory of one bucket in the table of the least recently used, rounded up."""
+_COARSE = 6
+"""``CLOCK_MONOTONIC_COARSE``: its resolution is one tick of the kernel."""
 _PER = {"rule": 0, "source": 1, "destination": 2}
 _KEY, _BUCKET = 20, 8
 _ZERO = struct.pack("=I", 0)
@@ -30,6 +33,7 @@ class KernelLimit(ctypes.Structure):
     _fields_ = (
         ("cost", c_uint64),
         ("burst", c_uint64),
+        ("tick", c_uint64),
         ("mask4", c_uint8 * 4),
         ("mask6", c_uint8 * 16),
         ("per", c_uint8),
@@ -63,6 +67,7 @@ def in_kernel(limit: Limit) -> KernelLimit:
     return KernelLimit(
         cost=cost,
         burst=cost * units >> COST_SHIFT,
+        tick=round(time.clock_getres(_COARSE) * NANOSECONDS) << TIME_SHIFT,
         mask4=(c_uint8 * 4)(*_mask(limit["lengths"][0], 4)),
         mask6=(c_uint8 * 16)(*_mask(limit["lengths"][1], 16)),
         per=_PER[limit["per"]],
