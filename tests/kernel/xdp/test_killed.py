@@ -1,4 +1,5 @@
-"""Killed at any point: every call into the kernel is, in turn, the one before which the process ends."""
+"""Killed at any point: every call into the kernel, and every write of its memory, is the one before which the process
+ends, in turn."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import shutil
 
 import pytest
 
-from tidegate.bpf import libbpf
+from tidegate.bpf import libbpf, slots
 from tidegate.bpf.loader import pinned_maps
 from tidegate.bpf.slots import Slots
 from tidegate.host.check import worst
@@ -18,6 +19,8 @@ CALLS = (
     *("object_load", "pin", "map_create", "map_update", "map_update_all", "map_delete", "test_run"),
     *("link_xdp", "link_update", "link_detach"),
 )
+STORES = ("_fill_prefixes", "_fill_ports", "_store")
+"""Steps of a flip that write mapped memory: no call tells of them."""
 ICMP, UDP = 1, 17
 PER_SOURCE = {"rate": 1000, "unit": "packets", "burst": 100, "per": "source", "lengths": [32, 128]}
 
@@ -31,8 +34,9 @@ class Executioner:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left: int | None = None
-        for name in CALLS:
-            monkeypatch.setattr(libbpf, name, self._wrapped(getattr(libbpf, name)))
+        for owner, names in ((libbpf, CALLS), (Slots, STORES), (slots, ("grace",))):
+            for name in names:
+                monkeypatch.setattr(owner, name, self._wrapped(getattr(owner, name)))
 
     def _wrapped(self, call):
         def wrapped(*arguments, **options):
