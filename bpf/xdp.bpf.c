@@ -26,7 +26,7 @@
 #define MANAGEMENT_PEERS 16384
 
 /* What a rule does: its action's value. Bits 0 to 7 are the verdict of an entry that decides, the DSCP of one that marks. */
-enum kind {
+enum rule_kind {
 	DECIDES = 0,
 	COUNTS = 1 << 8,
 	MARKS = 1 << 9,
@@ -175,6 +175,7 @@ static __always_inline void count_rule(__u32 counter, __u64 bytes, bool over)
 
 /* What walking the entries before the one that decides came to. */
 #define NO_MARK 64
+#define MARK_SHIFT 8
 #define OVER_LIMIT (1 << 8)
 
 /* One entry that does not decide: its part of `walk`'s answer. A global function: the verifier walks it once. */
@@ -216,20 +217,21 @@ __noinline __u32 walk(const struct slot *slot, __u32 index, __u64 word, const st
 }
 
 /* Write a DSCP where the packet was found to begin; the checksum of IPv4 follows (RFC 1624, equation 3). */
-static __always_inline void remark(struct xdp_md *ctx, const struct packet *packet, __u32 dscp)
+__noinline int remark(struct xdp_md *ctx, const struct packet *packet, __u32 dscp)
 {
 	void *header = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 offset = packet->offset;
+	__u32 offset;
 
-	if (offset > MAX_HEADER_OFFSET)
-		return;
+	if (!packet || packet->offset > MAX_HEADER_OFFSET)
+		return 0;
+	offset = packet->offset;
 	header += offset;
 	if (packet->family == 4) {
 		struct iphdr *ip = header;
 		__u32 sum, before;
 
 		if ((void *)(ip + 1) > end)
-			return;
+			return 0;
 		before = ip->tos;
 		ip->tos = dscp << 2 | (before & 3);
 		sum = (__u16)~bpf_ntohs(ip->check) + (__u16)~before + ip->tos;
@@ -240,10 +242,11 @@ static __always_inline void remark(struct xdp_md *ctx, const struct packet *pack
 		struct ipv6hdr *ip = header;
 
 		if ((void *)(ip + 1) > end)
-			return;
+			return 0;
 		ip->priority = dscp >> 2;
 		ip->flow_lbl[0] = dscp << 6 | (ip->flow_lbl[0] & 0x3f);
 	}
+	return 0;
 }
 
 /* A drop, unless it would hit management; `counter` is charged with it, if a rule said so. */
@@ -251,19 +254,28 @@ static __always_inline __u32 drop_unless_exempt(const struct packet *packet, __u
 {
 	if (is_exempt(packet)) {
 		count(&totals, TOTAL_EXEMPTED, bytes);
-		return XDP_PASS;
+		return XDP_PASS | NO_MARK << MARK_SHIFT;
 	}
 	if (rule)
 		count_rule(rule->counter, bytes, false);
 	return XDP_DROP;
 }
 
-static __always_inline __u32 judge(const struct slot *slot, __u32 index, const struct packet *packet, __u64 word, __u64 bytes,
-				   __u32 *mark)
+/*
+ * What the policy says about a packet: the verdict, and above MARK_SHIFT the DSCP to write or NO_MARK. A global function:
+ * whatever stands around it, the verifier walks its many ways once and not once for each way to reach it.
+ */
+__noinline __u32 judge(const struct slot *slot, __u32 index, const struct packet *packet, __u32 ifindex, __u32 bytes)
 {
-	__u64 deciding = word & slot->deciding, others = word & ~slot->deciding;
+	__u64 word, deciding, others;
 	const struct action *first;
+	__u32 mark = NO_MARK;
 
+	if (!slot || !packet)
+		return XDP_PASS | NO_MARK << MARK_SHIFT;
+	word = match(slot, index, packet, ifindex);
+	deciding = word & slot->deciding;
+	others = word & ~slot->deciding;
 	if (deciding)
 		others &= (deciding & -deciding) - 1;
 	if (others) {
@@ -271,42 +283,46 @@ static __always_inline __u32 judge(const struct slot *slot, __u32 index, const s
 
 		if (answer & OVER_LIMIT)
 			return drop_unless_exempt(packet, bytes, 0);
-		*mark = answer;
+		mark = answer;
 	}
 	if (deciding) {
 		first = &slot->action[first_entry(deciding)];
 		if ((first->value & ARGUMENT) == XDP_DROP)
 			return drop_unless_exempt(packet, bytes, first);
 		count_rule(first->counter, bytes, false);
-		return XDP_PASS;
-	}
-	if (packet->hidden && slot->refuses_hidden) {
+	} else if (packet->hidden && slot->refuses_hidden) {
 		/* The policy drops by what this packet hides: to pass it would make hiding worthwhile. */
 		count(&totals, TOTAL_HIDDEN, bytes);
 		return XDP_DROP;
 	}
-	return XDP_PASS;
+	return XDP_PASS | mark << MARK_SHIFT;
+}
+
+/* `parse`, as a global function: what follows is verified once, not once for each way through the headers. */
+__noinline int look(struct xdp_md *ctx, struct packet *packet)
+{
+	return packet && parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, packet);
 }
 
 SEC("xdp.frags")
 int tidegate_filter(struct xdp_md *ctx)
 {
-	__u32 index = slot_in_force(), action, mark = NO_MARK;
+	__u32 index = slot_in_force(), answer, action;
 	const struct slot *slot = bpf_map_lookup_elem(&slots, &index);
 	struct packet packet = {};
-	__u64 bytes, word;
+	__u32 bytes;
 
 	if (!slot || !slot->entries)
 		return XDP_PASS;
-	if (!parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet))
+	if (!look(ctx, &packet))
 		return XDP_PASS;
 
-	word = match(slot, index, &packet, ctx->ingress_ifindex);
 	bytes = bpf_xdp_get_buff_len(ctx);
-	action = judge(slot, index, &packet, word, bytes, &mark);
+	answer = judge(slot, index, &packet, ctx->ingress_ifindex, bytes);
+	action = answer & ((1 << MARK_SHIFT) - 1);
 	count(&totals, action == XDP_DROP ? TOTAL_DROPPED : TOTAL_PASSED, bytes);
-	if (action == XDP_PASS && mark < NO_MARK)
-		remark(ctx, &packet, mark);
+	if (action == XDP_PASS && answer >> MARK_SHIFT < NO_MARK)
+		remark(ctx, &packet, answer >> MARK_SHIFT);
 	return action;
 }
 
@@ -325,7 +341,7 @@ int preflight(struct xdp_md *ctx)
 	slot = bpf_map_lookup_elem(&slots, &index);
 	if (!slot)
 		return XDP_ABORTED;
-	if (!parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet))
+	if (!look(ctx, &packet))
 		return XDP_PASS;
 	word = match(slot, index, &packet, trial->ifindex) & slot->deciding;
 	return word ? slot->action[first_entry(word)].value & ARGUMENT : XDP_PASS;

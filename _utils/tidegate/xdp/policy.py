@@ -18,7 +18,7 @@ from tidegate.xdp.verdict import Flow, management_packets, verdict
 
 XDP_DROP, XDP_PASS = 1, 2
 COUNTS, MARKS, LIMITS = 1 << 8, 1 << 9, 1 << 10
-"""``enum kind``."""
+"""``enum rule_kind``."""
 _VERDICTS = {"allow": XDP_PASS, "drop": XDP_DROP}
 
 
