@@ -3,7 +3,7 @@ The packet filter of this host as the kernel has it now: read-only.
 """
 
 from tidegate.minion.face import told
-from tidegate.xdp import live
+from tidegate.xdp import export, live
 
 __virtualname__ = "xdp"
 
@@ -48,7 +48,7 @@ def metrics():
 
         salt-call --out newline_values_only xdp.metrics
     """
-    return told(live.exported)
+    return told(export.exported)
 
 
 def management():

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import sys
 
+from tidegate.bpf.loader import pinned_maps
+from tidegate.bpf.slots import Slots
 from tidegate.host.errors import TidegateError
-from tidegate.xdp.live import exported
+from tidegate.xdp import attachment, counters, metrics
+
+
+def exported() -> str:
+    """All counters in the Prometheus text format; empty if nothing runs."""
+    with pinned_maps(attachment.maps_directory()) as maps:
+        if not maps:
+            return ""
+        slots = Slots(maps)
+        number, pending = slots.now()
+        state = metrics.State(slots.marker(number) or "", pending is None, _modes())
+        return metrics.text(state, counters.of_rules(maps, slots), counters.totals(maps))
+
+
+def _modes() -> dict[str, str]:
+    return {device: one.mode or "none" for device, one in attachment.attachments().items()}
 
 
 def main() -> int:

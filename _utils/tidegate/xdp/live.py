@@ -8,28 +8,20 @@ are no longer ours are let go last, when nothing can go back to them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
-from tidegate.bpf import memory, pins
+from tidegate.bpf import pins
 from tidegate.bpf.loader import load, pinned_maps
 from tidegate.bpf.slots import Slots
 from tidegate.host.device import index as device_index
 from tidegate.host.errors import Failed, Refused, TidegateError
 from tidegate.host.paths import paths
-from tidegate.xdp import attachment, counters, limits, management, metrics, policy
+from tidegate.xdp import attachment, counters, guard, limits, management, policy
 from tidegate.xdp import device as devices
-from tidegate.xdp.budget import Reading, excess
 from tidegate.xdp.changes import changes
 from tidegate.xdp.counters import RuleTally, Tally
 from tidegate.xdp.desired import FILE, OBJECT, Desired, masters, read
-
-WATCHED = 3.0
-"""Seconds that new rules are watched for their drop budget before anything else is done."""
-_BETWEEN = 0.1
-SIDES: tuple[Literal["source", "destination"], ...] = ("source", "destination")
 
 
 def problems(generation: Path) -> list[str]:
@@ -65,15 +57,8 @@ def _interface_problems(desired: Desired) -> list[str]:
     return found
 
 
-def _memory(desired: Desired) -> None:
-    """Raises ``Refused`` if the tables would not fit beside those in force. They are made twice: once to be tried."""
-    prefixes = sum(len(rule[side] or ()) for rule in desired["rules"] for side in SIDES)
-    buckets = desired.get("tracked", 0) * limits.BYTES_TRACKED
-    memory.ensure(memory.of_prefixes(prefixes) + buckets, f"filtering by {prefixes} prefixes")
-
-
 def _trial_problems(generation: Path, desired: Desired) -> list[str]:
-    _memory(desired)
+    guard.memory(desired)
     with load(generation / OBJECT) as loaded:
         slots = Slots(loaded.maps)
         reserved = {rule["name"]: 0 for rule in desired["rules"]}
@@ -157,31 +142,13 @@ def apply(generation: Path, timeout: int | None) -> None:
             flows = policy.trial_flows(desired, masters(generation), ssh)
             if refusals := policy.preflight(maps, programs.preflight, slot, desired, flows):
                 raise Refused("; ".join(refusals))
-        before = _reading(maps, desired)
+        before = guard.reading(maps, desired)
         slots.flip(slot, timeout)
         _attach(desired, programs.filter)
         if timeout is not None:
-            _watch(maps, slots, desired, before)
+            guard.watch(maps, slots, desired, before)
     if timeout is None:
         _let_go(generation, desired)
-
-
-def _reading(maps: Mapping[str, int], desired: Desired) -> Reading:
-    kept = counters.names(maps)
-    rules = {rule["name"] for rule in desired["rules"]}
-    return Reading(counters.totals(maps), {name: counters.of_rule(maps, kept[name]) for name in rules & kept.keys()})
-
-
-def _watch(maps: Mapping[str, int], slots: Slots, desired: Desired, before: Reading) -> None:
-    """The first seconds under a drop budget; past it, the rules are taken back here and now."""
-    if "drop_budget" not in desired or slots.pending is None:
-        return
-    end = time.monotonic() + WATCHED
-    while time.monotonic() < end:
-        time.sleep(_BETWEEN)
-        if why := excess(desired["rules"], desired["drop_budget"], before, _reading(maps, desired)):
-            slots.settle()
-            raise Refused(f"the filter rules were taken back: {why}")
 
 
 def _attach(desired: Desired, program: int) -> None:
@@ -248,21 +215,6 @@ def totals() -> dict[str, Tally]:
     """What became of all packets that met a policy: passed, dropped, hidden, exempted; empty if nothing runs."""
     with pinned_maps(attachment.maps_directory()) as maps:
         return counters.totals(maps) if maps else {}
-
-
-def exported() -> str:
-    """All counters in the Prometheus text format; empty if nothing runs."""
-    with pinned_maps(attachment.maps_directory()) as maps:
-        if not maps:
-            return ""
-        slots = Slots(maps)
-        number, pending = slots.now()
-        state = metrics.State(slots.marker(number) or "", pending is None, _modes())
-        return metrics.text(state, counters.of_rules(maps, slots), counters.totals(maps))
-
-
-def _modes() -> dict[str, str]:
-    return {device: one.mode or "none" for device, one in attachment.attachments().items()}
 
 
 def allow_list() -> list[str]:

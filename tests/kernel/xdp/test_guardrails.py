@@ -14,7 +14,7 @@ from tidegate.bpf import libbpf, memory
 from tidegate.bpf.loader import pinned_maps
 from tidegate.bpf.slots import Slots
 from tidegate.host.errors import Refused
-from tidegate.xdp import attachment, live
+from tidegate.xdp import attachment, export, live
 
 UDP = 17
 
@@ -152,6 +152,6 @@ def test_counters_survive_a_flip_a_new_program_and_the_process(wire, generation,
         after = live.rule_counters()["seen"]
         assert after.packets >= seen.packets
         assert after.bytes >= seen.bytes
-        assert 'tidegate_filter_rule_packets_total{rule="seen"}' in live.exported()
+        assert 'tidegate_filter_rule_packets_total{rule="seen"}' in export.exported()
         live.remove()
-    assert live.exported() == ""
+    assert export.exported() == ""
