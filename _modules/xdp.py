@@ -3,7 +3,7 @@ The packet filter of this host as the kernel has it now: read-only.
 """
 
 from tidegate.minion.face import told
-from tidegate.xdp import live
+from tidegate.xdp import export, live
 
 __virtualname__ = "xdp"
 
@@ -14,7 +14,7 @@ def __virtual__():
 
 def counters():
     """
-    Packets and bytes that each rule has decided since it was first loaded, by rule name.
+    Packets and bytes that each rule has matched since it was first loaded, and past its limit, by rule name.
 
     CLI Example:
 
@@ -36,6 +36,19 @@ def totals():
         salt 'edge*' xdp.totals
     """
     return told(lambda: {name: tally._asdict() for name, tally in live.totals().items()})
+
+
+def metrics():
+    """
+    All counters in the Prometheus text format, with rule names; empty if nothing runs.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call --out newline_values_only xdp.metrics
+    """
+    return told(export.exported)
 
 
 def management():

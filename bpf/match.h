@@ -26,6 +26,7 @@
 #define MAX_ENTRIES 64
 #define MAX_DEVICES 64
 #define PORTS 65536
+#define LENGTH_STEPS 128 /* a power of two: every range of lengths has two ends */
 
 /* Dimensions in `slot.uses`: set if some entry looks at it, so that the table must be consulted. */
 enum uses {
@@ -38,12 +39,14 @@ enum uses {
 	USES_DESTINATION_PORT = 1 << 6,
 	USES_DSCP = 1 << 7,
 	USES_DEVICE = 1 << 8,
+	USES_TCP_FLAGS = 1 << 9,
+	USES_ICMP_TYPE = 1 << 10,
+	USES_FRAGMENT = 1 << 11,
+	USES_LENGTH = 1 << 12,
 };
 
-#define USES_TRANSPORT (USES_PROTOCOL | USES_SOURCE_PORT | USES_DESTINATION_PORT)
-
 struct action {
-	__u32 value;   /* xdp: enum xdp_action; tc: the class id */
+	__u32 value;   /* xdp: what the rule does, see xdp.bpf.c; tc: the class id */
 	__u32 counter; /* xdp: index into `counters` */
 };
 
@@ -63,14 +66,22 @@ struct slot {
 	__u64 any_protocol;
 	__u64 any_source_port;
 	__u64 any_destination_port;
+	__u64 any_tcp_flags;
+	__u64 any_icmp_type;
+	__u64 deciding; /* xdp: entries after which no other is asked */
 	__u32 uses;
 	__u32 fallback; /* the action's value if no entry matches */
 	__u32 devices;
-	__u32 reserved;
+	__u32 refuses_hidden; /* xdp: drop what hides its transport header, because some entry drops by it */
 	struct device device[MAX_DEVICES];
 	struct action action[MAX_ENTRIES];
 	__u64 dscp[64];
 	__u64 protocol[256];
+	__u64 tcp_flags[256];
+	__u64 icmp_type[256];
+	__u64 part[PARTS];
+	__u32 length_from[LENGTH_STEPS]; /* ascending; length_word[i] holds from here to the next one */
+	__u64 length_word[LENGTH_STEPS];
 };
 
 struct {
@@ -160,6 +171,20 @@ static __always_inline __u64 match_port(void *table, __u32 index, __u16 port)
 	return word ? *word : 0;
 }
 
+/* A global function: a search of seven steps, which the verifier walks once. */
+__noinline __u64 match_length(const struct slot *slot, __u32 length)
+{
+	__u32 at = 0;
+
+	if (!slot)
+		return 0;
+#pragma clang loop unroll(full)
+	for (__u32 step = LENGTH_STEPS / 2; step; step /= 2)
+		if (slot->length_from[(at + step) & (LENGTH_STEPS - 1)] <= length)
+			at += step;
+	return slot->length_word[at & (LENGTH_STEPS - 1)];
+}
+
 /* `any`: the word of the entries that take any address; every word in the trie includes it. */
 static __always_inline __u64 match_prefix(void *table, __u32 index, const struct address *address, __u64 any)
 {
@@ -214,6 +239,14 @@ static __always_inline __u64 match(const struct slot *slot, __u32 index, const s
 		word &= slot->dscp[packet->dscp & 63];
 	if (slot->uses & USES_PROTOCOL)
 		word &= packet->hidden ? slot->any_protocol : slot->protocol[packet->protocol];
+	if (slot->uses & USES_TCP_FLAGS)
+		word &= packet->has_tcp_flags ? slot->tcp_flags[packet->tcp_flags] : slot->any_tcp_flags;
+	if (slot->uses & USES_ICMP_TYPE)
+		word &= packet->has_icmp_type ? slot->icmp_type[packet->icmp_type] : slot->any_icmp_type;
+	if (slot->uses & USES_FRAGMENT)
+		word &= slot->part[packet->part & (PARTS - 1)];
+	if (slot->uses & USES_LENGTH)
+		word &= match_length(slot, packet->length);
 	if (word)
 		word &= match_ports(slot, index, packet);
 	if (word)

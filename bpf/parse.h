@@ -26,9 +26,21 @@
 #define MAX_VLAN_TAGS 2
 #define MAX_EXTENSIONS 8
 #define HOP_LIMIT_ON_LINK 255
+#define MAX_HEADER_OFFSET (ETH_HLEN + MAX_VLAN_TAGS * 4)
 
 #define IPV4_FRAGMENT_OFFSET 0x1fff
+#define IPV4_MORE_FRAGMENTS 0x2000
 #define IPV6_FRAGMENT_OFFSET 0xfff8
+#define IPV6_MORE_FRAGMENTS 0x0001
+
+/* What part of its packet a frame carries. An IPv6 fragment with nothing before or after it is whole (RFC 6946). */
+enum fragment_part {
+	PART_WHOLE,
+	PART_FIRST,
+	PART_LATER,
+	PART_UNKNOWN, /* hidden */
+	PARTS,
+};
 
 /* The key of a longest-prefix-match table, as the kernel wants it. IPv4 uses the first word only. */
 struct address {
@@ -41,18 +53,33 @@ struct packet {
 	struct address destination;
 	__u16 source_port; /* host order, both zero unless has_ports */
 	__u16 destination_port;
-	__u8 family; /* 4 or 6 */
+	__u16 offset;  /* where the IP header begins: at most MAX_HEADER_OFFSET */
+	__u32 length;  /* of the IP packet, header included, as the header tells it */
+	__u8 family;   /* 4 or 6 */
 	__u8 protocol;
 	__u8 dscp;
 	__u8 icmp6_type; /* only for an unfragmented ICMPv6 packet, else 0 */
 	__u8 hop_limit;
+	__u8 part;      /* enum fragment_part */
+	__u8 tcp_flags; /* as they are on the wire, FIN the lowest bit; only if has_tcp_flags */
+	__u8 icmp_type; /* of ICMP and ICMPv6; only if has_icmp_type */
 	bool has_ports;
+	bool has_tcp_flags;
+	bool has_icmp_type;
 	bool hidden;
 };
 
 struct vlan {
 	__be16 tci;
 	__be16 protocol;
+};
+
+#define TCP_FLAGS_OFFSET 13
+
+/* How ICMP and ICMPv6 both begin. */
+struct icmp_start {
+	__u8 type;
+	__u8 code;
 };
 
 /* How TCP and UDP headers both begin. */
@@ -78,18 +105,27 @@ static __always_inline void parse_transport(void *header, void *end, struct pack
 {
 	if (packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP) {
 		struct ports *ports = header;
+		__u8 *flags = header + TCP_FLAGS_OFFSET;
 
 		if ((void *)(ports + 1) > end)
 			return;
 		packet->source_port = bpf_ntohs(ports->source);
 		packet->destination_port = bpf_ntohs(ports->destination);
 		packet->has_ports = true;
-	} else if (packet->protocol == IPPROTO_ICMPV6) {
-		struct icmp6hdr *icmp = header;
+		if (packet->protocol != IPPROTO_TCP || (void *)(flags + 1) > end)
+			return;
+		packet->tcp_flags = *flags;
+		packet->has_tcp_flags = true;
+	} else if (packet->protocol == IPPROTO_ICMPV6 || packet->protocol == IPPROTO_ICMP) {
+		struct icmp_start *icmp = header;
 
 		if ((void *)(icmp + 1) > end)
 			return;
-		packet->icmp6_type = icmp->icmp6_type;
+		packet->icmp_type = icmp->type;
+		packet->has_icmp_type = true;
+		/* Neighbor discovery with less than a whole header is none. */
+		if (packet->protocol == IPPROTO_ICMPV6 && header + sizeof(struct icmp6hdr) <= end)
+			packet->icmp6_type = icmp->type;
 	}
 }
 
@@ -106,6 +142,11 @@ static __always_inline bool parse_ipv4(void *header, void *end, struct packet *p
 	packet->destination.word[0] = ip->daddr;
 	packet->protocol = ip->protocol;
 	packet->dscp = ip->tos >> 2;
+	packet->length = bpf_ntohs(ip->tot_len);
+	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT_OFFSET))
+		packet->part = PART_LATER;
+	else if (ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS))
+		packet->part = PART_FIRST;
 	if (!(ip->frag_off & bpf_htons(IPV4_FRAGMENT_OFFSET)))
 		parse_transport(header + ip->ihl * 4, end, packet);
 	return true;
@@ -143,8 +184,12 @@ static __always_inline bool parse_extensions(void *header, void *end, __u8 next,
 			if ((void *)(fragment + 1) > end)
 				return false;
 			packet->protocol = fragment->next;
-			if (fragment->offset & bpf_htons(IPV6_FRAGMENT_OFFSET))
+			if (fragment->offset & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
+				packet->part = PART_LATER;
 				return true;
+			}
+			if (fragment->offset & bpf_htons(IPV6_MORE_FRAGMENTS))
+				packet->part = PART_FIRST;
 			next = fragment->next;
 			header += sizeof(*fragment);
 			break;
@@ -169,7 +214,10 @@ static __always_inline bool parse_ipv6(void *header, void *end, struct packet *p
 	__builtin_memcpy(packet->destination.word, &ip->daddr, sizeof(ip->daddr));
 	packet->dscp = ip->priority << 2 | ip->flow_lbl[0] >> 6;
 	packet->hop_limit = ip->hop_limit;
+	packet->length = sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	packet->hidden = !parse_extensions(ip + 1, end, ip->nexthdr, packet);
+	if (packet->hidden)
+		packet->part = PART_UNKNOWN;
 	return true;
 }
 
@@ -193,6 +241,7 @@ static __always_inline bool parse(void *data, void *end, struct packet *packet)
 		protocol = vlan->protocol;
 		header = vlan + 1;
 	}
+	packet->offset = header - data;
 	if (protocol == bpf_htons(ETH_P_IP))
 		return parse_ipv4(header, end, packet);
 	if (protocol == bpf_htons(ETH_P_IPV6))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from tidegate.bpf.section import Matcher, PortRange
+from tidegate.bpf.section import Further, Matcher, PortRange
 
 if TYPE_CHECKING:
     from tidegate.policy.index import Index
@@ -39,7 +39,7 @@ class Conditions(Protocol):
 
 def matcher(conditions: Conditions, index: Index, dscp: tuple[int, ...] | None = None) -> Matcher:
     """One matcher; what the policy leaves out is ``None``: any."""
-    return {
+    compiled: Matcher = {
         "source": None if conditions.source is None else index.prefixes(conditions.source),
         "destination": None if conditions.destination is None else index.prefixes(conditions.destination),
         "protocol": conditions.protocol,
@@ -47,6 +47,22 @@ def matcher(conditions: Conditions, index: Index, dscp: tuple[int, ...] | None =
         "destination_port": ranges(conditions.destination_port),
         "dscp": None if dscp is None else sorted(set(dscp)),
     }
+    compiled.update(_further(conditions))  # type: ignore[typeddict-item]
+    return compiled
+
+
+def _further(conditions: Conditions) -> Further:
+    """What few rules ask for; what is not asked for is left out."""
+    further: Further = {}
+    if (flags := getattr(conditions, "tcp_flags", None)) is not None:
+        further["tcp_flags"] = [list(pair) for pair in sorted(set(flags))]
+    if (types := getattr(conditions, "icmp_types", None)) is not None:
+        further["icmp_types"] = sorted(set(types))
+    if (parts := getattr(conditions, "fragment", None)) is not None:
+        further["fragment"] = sorted(set(parts))
+    if (lengths := getattr(conditions, "length", None)) is not None:
+        further["length"] = ranges(lengths) or []
+    return further
 
 
 def ranges(ports: tuple[tuple[int, int], ...] | None) -> list[PortRange] | None:

@@ -16,6 +16,7 @@ from typing import Any
 from tidegate.bpf.abi import Batch, LinkCreate, LinkInfo, MapCreate, MapInfo, ProgramInfo, TestRun, XdpQuery
 from tidegate.host.errors import Failed
 
+MAP_TYPE_LRU_HASH = 9
 MAP_TYPE_LPM_TRIE = 11
 F_NO_PREALLOC = 1
 ATTACH_XDP = 37
@@ -289,6 +290,21 @@ def test_run(descriptor: int, packet: bytes, repeat: int = 1) -> tuple[int, int]
     options = TestRun(data_in=ctypes.addressof(data), data_size_in=len(packet), repeat=repeat)
     _call("run a program on a packet", "bpf_prog_test_run_opts", descriptor, byref(options))
     return options.retval, options.duration
+
+
+def test_output(descriptor: int, packet: bytes) -> tuple[int, bytes]:
+    """Run a program on a packet once: its return value, and the packet as it left it (up to 256 bytes longer)."""
+    data = ctypes.create_string_buffer(packet, len(packet))
+    out = ctypes.create_string_buffer(len(packet) + 256)
+    options = TestRun(
+        data_in=ctypes.addressof(data),
+        data_size_in=len(packet),
+        data_out=ctypes.addressof(out),
+        data_size_out=len(out),
+        repeat=1,
+    )
+    _call("run a program on a packet", "bpf_prog_test_run_opts", descriptor, byref(options))
+    return options.retval, out.raw[: options.data_size_out]
 
 
 def link_xdp(program: int, ifindex: int, mode: int) -> int:

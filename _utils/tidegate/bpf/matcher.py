@@ -8,20 +8,24 @@ entries whose condition there holds; the program ANDs the words and takes the lo
 from __future__ import annotations
 
 import ctypes
-import socket
-import struct
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from ctypes import c_uint32, c_uint64
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from tidegate.bpf.prefixes import prefix_words
 from tidegate.bpf.section import Matcher, PortRange
 from tidegate.host.errors import Refused
 
 MAX_ENTRIES = 64
 MAX_DEVICES = 64
 PORTS = 65536
+LENGTH_STEPS = 128
+NO_LENGTH = (0xFFFFFFFF, 0)
+"""Fills up the steps: no packet is as long."""
+PARTS = ("whole", "first", "later")
+"""``enum fragment_part``; a fourth stands for packets that hide which part they are."""
 PREFIX_TABLES = {"source4": 4, "source6": 16, "destination4": 4, "destination6": 16}
 """Names of the longest-prefix-match tables and the size of an address in each."""
 
@@ -35,6 +39,10 @@ USES = {
     "destination_port": 1 << 6,
     "dscp": 1 << 7,
     "device": 1 << 8,
+    "tcp_flags": 1 << 9,
+    "icmp_type": 1 << 10,
+    "fragment": 1 << 11,
+    "length": 1 << 12,
 }
 """``enum uses``: the dimensions that the program must look up, because some entry asks."""
 
@@ -63,14 +71,22 @@ class Slot(ctypes.Structure):
         ("any_protocol", c_uint64),
         ("any_source_port", c_uint64),
         ("any_destination_port", c_uint64),
+        ("any_tcp_flags", c_uint64),
+        ("any_icmp_type", c_uint64),
+        ("deciding", c_uint64),
         ("uses", c_uint32),
         ("fallback", c_uint32),
         ("devices", c_uint32),
-        ("reserved", c_uint32),
+        ("refuses_hidden", c_uint32),
         ("device", Device * MAX_DEVICES),
         ("action", Action * MAX_ENTRIES),
         ("dscp", c_uint64 * 64),
         ("protocol", c_uint64 * 256),
+        ("tcp_flags", c_uint64 * 256),
+        ("icmp_type", c_uint64 * 256),
+        ("part", c_uint64 * 4),
+        ("length_from", c_uint32 * LENGTH_STEPS),
+        ("length_word", c_uint64 * LENGTH_STEPS),
     )
 
 
@@ -78,26 +94,32 @@ class Slot(ctypes.Structure):
 class Entry:
     """One matcher and what the program does with a packet that it is the first to match.
 
-    ``devices`` are the interface indexes it applies to, ``None`` for wherever the program runs.
+    ``devices`` are the interface indexes it applies to, ``None`` for wherever the program runs. An entry that does not
+    decide lets the program ask the next one that matches (XDP only). One that drops by what a packet may hide refuses
+    packets that do.
     """
 
     matcher: Matcher
     value: int
     counter: int = 0
     devices: frozenset[int] | None = None
+    decides: bool = True
+    drops: bool = False
 
 
 @dataclass(frozen=True)
 class Tables:
     """Everything one slot holds. Port tables are 65,536 words in native order, or ``None`` if no entry asks for ports.
 
-    ``prefixes`` maps a trie's keys (prefix length and address, as the kernel wants them) to words.
+    ``prefixes`` maps a trie's keys (prefix length and address, as the kernel wants them) to words. ``limits`` is what
+    XDP keeps of rate limits, ``None`` if there are none.
     """
 
     slot: Slot
     source_port: bytes | None = None
     destination_port: bytes | None = None
     prefixes: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
+    limits: bytes | None = None
 
 
 def tables(entries: Sequence[Entry], fallback: int = 0) -> Tables:
@@ -122,26 +144,66 @@ def tables(entries: Sequence[Entry], fallback: int = 0) -> Tables:
     slot.any_destination_port = _any(matcher["destination_port"] for matcher in matchers)
     for number, entry in enumerate(entries):
         slot.action[number] = Action(entry.value, entry.counter)
+    slot.deciding = _word(entry.decides for entry in entries)
+    slot.refuses_hidden = any(entry.drops and _asks_transport(entry.matcher) for entry in entries)
     _fill(slot.protocol, lambda value: _word(m["protocol"] in (None, value) for m in matchers))
     _fill(slot.dscp, lambda value: _word(m["dscp"] is None or value in m["dscp"] for m in matchers))
     _fill_devices(slot, entries)
+    further = _fill_further(slot, matchers)
 
     ports = {
         "source_port": _port_words([matcher["source_port"] for matcher in matchers]),
         "destination_port": _port_words([matcher["destination_port"] for matcher in matchers]),
     }
     prefixes = {
-        **_prefix_words("source", [matcher["source"] for matcher in matchers], slot.any_source),
-        **_prefix_words("destination", [matcher["destination"] for matcher in matchers], slot.any_destination),
+        **prefix_words("source", [matcher["source"] for matcher in matchers], slot.any_source),
+        **prefix_words("destination", [matcher["destination"] for matcher in matchers], slot.any_destination),
     }
     asked = {
         "protocol": any(matcher["protocol"] is not None for matcher in matchers),
         "dscp": any(matcher["dscp"] is not None for matcher in matchers),
         "device": any(entry.devices is not None for entry in entries),
+        **further,
     }
     used = [*(name for name, words in {**ports, **prefixes}.items() if words), *(name for name in asked if asked[name])]
     slot.uses = sum(USES[name] for name in used)
     return Tables(slot, **ports, prefixes={name: words for name, words in prefixes.items() if words})
+
+
+def _fill_further(slot: Slot, matchers: Sequence[Matcher]) -> dict[str, bool]:
+    """Conditions that few policies have; which of them this one has."""
+    flags = [matcher.get("tcp_flags") for matcher in matchers]
+    types = [matcher.get("icmp_types") for matcher in matchers]
+    parts = [matcher.get("fragment") for matcher in matchers]
+    steps = _length_steps([matcher.get("length") for matcher in matchers])
+    slot.any_tcp_flags, slot.any_icmp_type = _any(flags), _any(types)
+    asked = {"tcp_flags": _asks(flags), "icmp_type": _asks(types), "fragment": _asks(parts)}
+    if asked["tcp_flags"]:
+        _fill(slot.tcp_flags, lambda value: _word(f is None or any(value & m == v for v, m in f) for f in flags))
+    if asked["icmp_type"]:
+        _fill(slot.icmp_type, lambda value: _word(kinds is None or value in kinds for kinds in types))
+    if asked["fragment"]:
+        slot.part[3] = _any(parts)
+        for number, part in enumerate(PARTS):
+            slot.part[number] = _word(condition is None or part in condition for condition in parts)
+    for number, (start, word) in enumerate((steps + [NO_LENGTH] * LENGTH_STEPS)[:LENGTH_STEPS] if steps else ()):
+        slot.length_from[number], slot.length_word[number] = start, word
+    return {**asked, "length": steps is not None}
+
+
+def _asks_transport(matcher: Matcher) -> bool:
+    """Whether it asks for what a packet can hide behind extension headers."""
+    hideable = (
+        matcher["protocol"],
+        matcher["source_port"],
+        matcher["destination_port"],
+        *(matcher.get(key) for key in ("tcp_flags", "icmp_types", "fragment")),
+    )
+    return any(condition is not None for condition in hideable)
+
+
+def _asks(conditions: Iterable[object]) -> bool:
+    return any(condition is not None for condition in conditions)
 
 
 def _any(conditions: Iterable[object]) -> int:
@@ -183,41 +245,15 @@ def _port_words(conditions: Sequence[list[PortRange] | None]) -> bytes | None:
     return words.tobytes()
 
 
-def _prefix_words(side: str, conditions: Sequence[list[str] | None], any_word: int) -> dict[str, dict[bytes, bytes]]:
-    """Both families' tries for one side: of each prefix that some entry names, its word."""
-    own: dict[int, dict[tuple[int, int], int]] = {4: {}, 16: {}}
-    for number, condition in enumerate(conditions):
-        for text in condition or ():
-            size, network, length = parse_prefix(text)
-            key = (network, length)
-            own[size][key] = own[size].get(key, 0) | 1 << number
-    return {f"{side}4": _inherited(own[4], 4, any_word), f"{side}6": _inherited(own[16], 16, any_word)}
-
-
-def _inherited(own: dict[tuple[int, int], int], size: int, any_word: int) -> dict[bytes, bytes]:
-    """The kernel answers with the longest prefix alone, so each takes over the words of those that cover it."""
-    words: dict[bytes, bytes] = {}
-    covering: list[tuple[int, int]] = []
-    for (network, length), word in sorted(own.items()):
-        while covering and covering[-1][0] < network:
-            covering.pop()
-        whole = word | (covering[-1][1] if covering else any_word)
-        covering.append((network | (1 << (size * 8 - length)) - 1, whole))
-        words[struct.pack("=I", length) + network.to_bytes(size, "big")] = struct.pack("=Q", whole)
-    return words
-
-
-def parse_prefix(text: str) -> tuple[int, int, int]:
-    """A prefix as address size in bytes, network and length; host bits are cut off. Raises ``Refused``."""
-    address, slash, digits = text.partition("/")
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        packed = socket.inet_pton(family, address)
-        bits = len(packed) * 8
-        length = int(digits) if slash else bits
-    except (OSError, ValueError):
-        raise Refused(f"{text!r} is not a prefix") from None
-    if not 0 <= length <= bits:
-        raise Refused(f"{text!r} is not a prefix: the length must be from 0 to {bits}")
-    spare = bits - length
-    return len(packed), int.from_bytes(packed, "big") >> spare << spare, length
+def _length_steps(conditions: Sequence[list[PortRange] | None]) -> list[tuple[int, int]] | None:
+    """Where lengths begin to mean another word, and the word; ``None`` if no entry asks."""
+    if all(condition is None for condition in conditions):
+        return None
+    ranges = [(first, last) for condition in conditions for first, last in condition or ()]
+    starts = sorted({0, *(first for first, _ in ranges), *(last + 1 for _, last in ranges)})
+    if len(starts) > LENGTH_STEPS:
+        raise Refused(f"ranges of packet lengths with {len(starts)} ends where at most {LENGTH_STEPS} fit: merge some")
+    return [
+        (start, _word(ranges is None or any(first <= start <= last for first, last in ranges) for ranges in conditions))
+        for start in starts
+    ]

@@ -124,6 +124,8 @@ class Slots:
         self._fill_ports("destination_port", number, tables.destination_port)
         if beside is not None:
             beside(number)
+        if tables.limits is not None:
+            libbpf.map_update(self._maps["limits"], struct.pack("=I", number), tables.limits)
         self._slots[number] = tables.slot
         slot.marker = int(marker, 16)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from tidegate.bpf.section import Matcher, PortRange
-from tidegate.policy.packets import dscp_name, name_of
+from tidegate.policy.packets import dscp_name, flags_words, name_of
 from tidegate.tc.section import ClassMatcher
 
 MOST_PREFIXES = 3
@@ -21,6 +21,14 @@ def words(matcher: Matcher) -> str:
     if matcher["dscp"] is not None:
         parts.append(f"dscp {_several([dscp_name(value) for value in matcher['dscp']])}")
     parts += _keys(cast("ClassMatcher", matcher))
+    if (flags := matcher.get("tcp_flags")) is not None:
+        parts.append(f"flags {_several([flags_words(value, mask) for value, mask in flags])}")
+    if (types := matcher.get("icmp_types")) is not None:
+        parts.append(f"type {_several([str(kind) for kind in types])}")
+    if (fragments := matcher.get("fragment")) is not None:
+        parts.append(f"fragment {_several(fragments)}")
+    if (lengths := matcher.get("length")) is not None:
+        parts.append(f"length {_several([str(a) if a == b else f'{a}-{b}' for a, b in lengths])}")
     return " ".join(parts) or "anything"
 
 

@@ -7,7 +7,20 @@ from rich.table import Table
 from rich.text import Text
 
 from tidegate.cli.matcher_view import words
-from tidegate.xdp.section import XdpSection
+from tidegate.policy.packets import dscp_name
+from tidegate.xdp.section import Rule, XdpSection
+
+STYLES = {"allow": "green", "drop": "red", "limit": "yellow", "mark": "cyan", "count-only": "dim"}
+
+
+def _action(rule: Rule) -> str:
+    if "mark" in rule:
+        return f"mark {dscp_name(rule['mark'])}"
+    if "limit" not in rule:
+        return rule["action"]
+    limit = rule["limit"]
+    each = "" if limit["per"] == "rule" else f" per {limit['per']}"
+    return f"{rule['action']} {limit['rate']:g} {limit['unit']}/s{each}"
 
 
 def table(section: XdpSection) -> RenderableType:
@@ -20,8 +33,7 @@ def table(section: XdpSection) -> RenderableType:
         grid.add_column(column, no_wrap=True)
     grid.add_column("packets", overflow="fold")
     for position, rule in enumerate(section["rules"], 1):
-        style = "red" if rule["action"] == "drop" else "green"
-        action = Text(rule["action"], style=style)
+        action = Text(_action(rule), style=STYLES[rule["action"]])
         grid.add_row(str(position), rule["name"], action, ", ".join(rule["devices"]), words(rule))
     grid.add_row("", "", Text("pass", style="green"), "", "everything else")
     neighbors = ", ".join(section["management"]["neighbors"])

@@ -158,7 +158,7 @@ class Index:
         found = {name: service.prefixes for name, service in services.items()}
         aggregates = self._policy.routing.aggregates if self._policy.routing else {}
         found |= {name: (aggregate.prefix,) for name, aggregate in aggregates.items()}
-        return found | {name: entry.prefixes for name, entry in self._policy.filtering.sets.items()}
+        return found | {name: entry.members for name, entry in self._policy.filtering.sets.items()}
 
     def contributing(self, aggregate: str) -> list[str]:
         """The prefixes of an aggregate's service that are inside it, sorted."""

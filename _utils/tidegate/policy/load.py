@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tidegate.policy import route_sets
+from tidegate.policy import prefix_files, route_sets
 from tidegate.policy.checks import every
 from tidegate.policy.document import ROOT, Document, merge
 from tidegate.policy.errors import NOTHING, KeyPath, Problem
@@ -56,7 +56,8 @@ def load(pillar_dir: Path, opts: Mapping[str, Any] | None = None) -> Loaded:
     read = [renderer.read(file) for file in files]
     problems = [problem for _, found in read for problem in found]
     document = merge(source for source, _ in read if source is not None)
-    problems += [_placed(problem, document) for problem in route_sets.load(document.data, pillar_dir / ROOT)]
+    for kind in (route_sets, prefix_files):
+        problems += [_placed(problem, document) for problem in kind.load(document.data, pillar_dir / ROOT)]
     return _examine(document, problems, partial=any(source is None for source, _ in read))
 
 

@@ -2,7 +2,7 @@
 
 Replacing a link's program leaves no packet unfiltered.
 
-    BPFFS/xdp/v1/MAP            the maps, named after their layout's version
+    BPFFS/xdp/VERSION/MAP       the maps, named after their layout's version
     BPFFS/xdp/programs/DIGEST-* both programs of the object file with that digest
     BPFFS/xdp/link-DEVICE       the attachment
 """
@@ -112,6 +112,13 @@ def prune_programs(object_file: Path) -> None:
     for path in sorted(_programs_directory().glob("*-*")):
         if not path.name.startswith(f"{name}-"):
             path.unlink()
+
+
+def prune_maps() -> None:
+    """Let go of the maps of other layouts, left by another version: no program of ours reads them any more."""
+    for directory in sorted(root().glob("v*")):
+        if directory.is_dir() and directory != maps_directory():
+            pins.remove(directory)
 
 
 def attachments() -> dict[str, Attachment]:

@@ -57,16 +57,47 @@ def _prefixes(rules: list[Rule]) -> set[str]:
 def describe(rule: Rule) -> str:
     """A rule in words: ``drop udp from 2 prefixes, port 53 on eth0``."""
     protocol = rule["protocol"]
-    parts: list[str] = [rule["action"]]
+    parts: list[str] = [_effect(rule)]
     if protocol is not None:
         parts.append(_PROTOCOLS.get(protocol, f"protocol {protocol}"))
     parts += _end("from", rule["source"], rule["source_port"])
     parts += _end("to", rule["destination"], rule["destination_port"])
     if rule["dscp"] is not None:
         parts.append(f"with DSCP {_listed(rule['dscp'])}")
+    parts += _further(rule)
     if len(parts) == 1:
         parts.append("everything")
     return " ".join([*parts, "on", ", ".join(rule["devices"]) or "no interface"])
+
+
+def _effect(rule: Rule) -> str:
+    """What it does: ``limit to 10000 packets/s per source (burst 1000)``."""
+    words: str = rule["action"]
+    if "mark" in rule:
+        words += f" DSCP {rule['mark']}"
+    if "limit" in rule:
+        limit = rule["limit"]
+        lengths = "" if limit["per"] == "rule" or limit["lengths"] == [32, 128] else "/{},/{}".format(*limit["lengths"])
+        each = "" if limit["per"] == "rule" else f" per {limit['per']}{lengths}"
+        words += f" to {limit['rate']:g} {limit['unit']}/s{each} (burst {limit['burst']})"
+    return words
+
+
+def _further(rule: Rule) -> list[str]:
+    parts: list[str] = []
+    if (flags := rule.get("tcp_flags")) is not None:
+        parts.append("with TCP flags " + _listed(f"{value:#04x}/{mask:#04x}" for value, mask in flags))
+    if (types := rule.get("icmp_types")) is not None:
+        parts.append(f"of type {_listed(types)}")
+    if (fragments := rule.get("fragment")) is not None:
+        parts.append(f"{_listed(fragments)} fragments")
+    if (lengths := rule.get("length")) is not None:
+        parts.append(f"of {_ranges(lengths)} bytes")
+    return parts
+
+
+def _ranges(ranges: list[PortRange]) -> str:
+    return _listed(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
 
 
 def _end(word: str, prefixes: list[str] | None, ports: list[PortRange] | None) -> list[str]:
@@ -74,7 +105,7 @@ def _end(word: str, prefixes: list[str] | None, ports: list[PortRange] | None) -
     if prefixes is not None:
         parts.append(prefixes[0] if len(prefixes) == 1 else f"{len(prefixes)} prefixes")
     if ports is not None:
-        parts.append("port " + _listed(str(low) if low == high else f"{low}-{high}" for low, high in ports))
+        parts.append(f"port {_ranges(ports)}")
     return [word, *parts] if parts else []
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tidegate.bpf.compile import matcher
-from tidegate.xdp.section import FilteredInterface, Rule, XdpSection
+from tidegate.xdp.section import FilteredInterface, Guard, Limit, Rule, XdpSection
 
 if TYPE_CHECKING:
     from tidegate.policy import fleet
+    from tidegate.policy.limits import RateLimit
     from tidegate.policy.model import Policy
 
 Placed = tuple[tuple[int, tuple[str, ...]], ...]
@@ -27,11 +28,23 @@ def compile_section(policy: Policy, host: str) -> XdpSection:
         for position in policy.index.rules_of.get(host, ())
     )
     names = {name for position, _ in placed for name in rules[position].interface if name in interfaces}
+    compiled = policy.index.shared(("xdp", placed), lambda: _rules(policy, placed))
     return {
         "interfaces": [_filtered(name, interfaces[name]) for name in sorted(names)],
-        "rules": policy.index.shared(("xdp", placed), lambda: _rules(policy, placed)),
+        "rules": compiled,
         "management": {"neighbors": policy.index.neighbor_addresses(host)},
+        **_guard(policy, compiled),
     }
+
+
+def _guard(policy: Policy, compiled: list[Rule]) -> Guard:
+    """What a host without rules, or without such rules, need not know is left out."""
+    guard: Guard = {}
+    if any("limit" in rule and rule["limit"]["per"] != "rule" for rule in compiled):
+        guard["tracked"] = policy.filtering.tracked
+    if compiled and policy.filtering.drop_budget is not None:
+        guard["drop_budget"] = policy.filtering.drop_budget_share
+    return guard
 
 
 def _filtered(name: str, interface: fleet.Interface) -> FilteredInterface:
@@ -44,9 +57,19 @@ def _rules(policy: Policy, placed: Placed) -> list[Rule]:
 
 def _rule(policy: Policy, position: int, devices: tuple[str, ...]) -> Rule:
     rule = policy.filtering.rules[position]
-    return {
+    compiled: Rule = {
         "name": rule.name,
         "action": rule.action,
         "devices": list(devices),
-        **matcher(rule, policy.index),
+        **matcher(rule, policy.index, rule.dscp),  # type: ignore[typeddict-item]
     }
+    if rule.limit is not None:
+        compiled["limit"] = _limit(rule.limit)
+    if rule.mark is not None:
+        compiled["mark"] = rule.mark
+    return compiled
+
+
+def _limit(limit: RateLimit) -> Limit:
+    unit, rate = limit.amount
+    return {"rate": rate, "unit": unit, "burst": limit.full, "per": limit.keyed_by, "lengths": limit.lengths}

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tidegate.bpf import libbpf
 from tidegate.bpf.slots import Slots
 from tidegate.host.errors import Failed
+from tidegate.xdp import limits
 
 COUNTERS = 256
 NAME_LENGTH = 64
@@ -20,6 +21,7 @@ TOTALS = ("passed", "dropped", "hidden", "exempted")
 those that a rule would have dropped if they were not management."""
 
 _TALLY = struct.Struct("=QQ")
+_RULE_TALLY = struct.Struct("=QQQQ")
 
 
 class Tally(NamedTuple):
@@ -27,6 +29,15 @@ class Tally(NamedTuple):
 
     packets: int
     bytes: int
+
+
+class RuleTally(NamedTuple):
+    """What a rule matched, over all CPUs, since its counter was first used; of that what was past its limit."""
+
+    packets: int
+    bytes: int
+    over_packets: int
+    over_bytes: int
 
 
 def reserve(maps: Mapping[str, int], slots: Slots, rules: Iterable[str]) -> dict[str, int]:
@@ -45,7 +56,8 @@ def reserve(maps: Mapping[str, int], slots: Slots, rules: Iterable[str]) -> dict
         if counter is None:
             raise Failed(f"no counter is left for rule {name!r}")
         _set_name(maps, counter, "")
-        libbpf.map_update(maps["counters"], _key(counter), bytes(_TALLY.size * libbpf.possible_cpus()))
+        libbpf.map_update(maps["counters"], _key(counter), bytes(_RULE_TALLY.size * libbpf.possible_cpus()))
+        limits.forget(maps, counter)
         _set_name(maps, counter, name)
         reserved[name] = counter
     return reserved
@@ -61,23 +73,27 @@ def names(maps: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
-def of_rules(maps: Mapping[str, int], slots: Slots) -> dict[str, Tally]:
-    """What each rule in force has decided, in the rules' order."""
+def of_rules(maps: Mapping[str, int], slots: Slots) -> dict[str, RuleTally]:
+    """What each rule in force has matched, in the rules' order."""
     by_counter = {counter: name for name, counter in names(maps).items()}
     in_order = dict.fromkeys(counter for _, counter in slots.actions(slots.in_force))
-    return {by_counter.get(counter, f"#{counter}"): read(maps["counters"], counter) for counter in in_order}
+    return {by_counter.get(counter, f"#{counter}"): of_rule(maps, counter) for counter in in_order}
 
 
 def totals(maps: Mapping[str, int]) -> dict[str, Tally]:
     """What became of all packets while there was a policy."""
-    return {name: read(maps["totals"], number) for number, name in enumerate(TOTALS)}
+    return {name: Tally(*_read(maps["totals"], number, _TALLY)) for number, name in enumerate(TOTALS)}
 
 
-def read(table: int, number: int) -> Tally:
-    """One counter, summed over the CPUs."""
-    value = libbpf.map_lookup(table, _key(number), _TALLY.size * libbpf.possible_cpus()) or b""
-    each = list(_TALLY.iter_unpack(value))
-    return Tally(sum(packets for packets, _ in each), sum(size for _, size in each))
+def of_rule(maps: Mapping[str, int], counter: int) -> RuleTally:
+    """One rule's counter."""
+    return RuleTally(*_read(maps["counters"], counter, _RULE_TALLY))
+
+
+def _read(table: int, number: int, layout: struct.Struct) -> list[int]:
+    """The fields of one element, each summed over the CPUs."""
+    value = libbpf.map_lookup(table, _key(number), layout.size * libbpf.possible_cpus()) or bytes(layout.size)
+    return [sum(field) for field in zip(*layout.iter_unpack(value), strict=True)]
 
 
 def _set_name(maps: Mapping[str, int], counter: int, name: str) -> None:

@@ -17,10 +17,10 @@ from tidegate.bpf.slots import Slots
 from tidegate.host.device import index as device_index
 from tidegate.host.errors import Failed, Refused, TidegateError
 from tidegate.host.paths import paths
-from tidegate.xdp import attachment, counters, management, policy
+from tidegate.xdp import attachment, counters, guard, limits, management, policy
 from tidegate.xdp import device as devices
 from tidegate.xdp.changes import changes
-from tidegate.xdp.counters import Tally
+from tidegate.xdp.counters import RuleTally, Tally
 from tidegate.xdp.desired import FILE, OBJECT, Desired, masters, read
 
 
@@ -58,6 +58,7 @@ def _interface_problems(desired: Desired) -> list[str]:
 
 
 def _trial_problems(generation: Path, desired: Desired) -> list[str]:
+    guard.memory(desired)
     with load(generation / OBJECT) as loaded:
         slots = Slots(loaded.maps)
         reserved = {rule["name"]: 0 for rule in desired["rules"]}
@@ -141,8 +142,11 @@ def apply(generation: Path, timeout: int | None) -> None:
             flows = policy.trial_flows(desired, masters(generation), ssh)
             if refusals := policy.preflight(maps, programs.preflight, slot, desired, flows):
                 raise Refused("; ".join(refusals))
+        before = guard.reading(maps, desired)
         slots.flip(slot, timeout)
         _attach(desired, programs.filter)
+        if timeout is not None:
+            guard.watch(maps, slots, desired, before)
     if timeout is None:
         _let_go(generation, desired)
 
@@ -161,6 +165,8 @@ def _attach(desired: Desired, program: int) -> None:
 
 def _prepare(maps: Mapping[str, int], slots: Slots, desired: Desired) -> int:
     reserved = counters.reserve(maps, slots, (rule["name"] for rule in desired["rules"]))
+    if limits.wants_table(desired["rules"]):
+        limits.ensure_table(maps, desired.get("tracked", limits.TRACKED))
     return slots.prepare(policy.compile_tables(desired, reserved, attachment.attachments()), desired["marker"])
 
 
@@ -186,6 +192,7 @@ def _let_go(generation: Path, desired: Desired) -> None:
         if device not in wanted:
             attachment.detach(device)
     attachment.prune_programs(generation / OBJECT)
+    attachment.prune_maps()
     with pinned_maps(attachment.maps_directory()) as maps:
         neighbors = desired["management"]["neighbors"]
         management.prune(maps, management.peers(neighbors, masters(generation), management.ssh_peers()))
@@ -198,8 +205,8 @@ def remove() -> None:
     pins.remove(attachment.root())
 
 
-def rule_counters() -> dict[str, Tally]:
-    """Packets and bytes that each rule in force has decided, in the rules' order; empty if nothing runs."""
+def rule_counters() -> dict[str, RuleTally]:
+    """Packets and bytes that each rule in force has matched, in the rules' order; empty if nothing runs."""
     with pinned_maps(attachment.maps_directory()) as maps:
         return counters.of_rules(maps, Slots(maps)) if maps else {}
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from tidegate.bpf import libbpf
 from tidegate.bpf.matcher import Entry, Tables, tables
 from tidegate.host.device import addresses as device_addresses
 from tidegate.host.device import index as device_index
+from tidegate.xdp import limits
 from tidegate.xdp.desired import Desired, Masters
 from tidegate.xdp.packet import frame
+from tidegate.xdp.section import Rule
 from tidegate.xdp.verdict import Flow, management_packets, verdict
 
 XDP_DROP, XDP_PASS = 1, 2
+COUNTS, MARKS, LIMITS = 1 << 8, 1 << 9, 1 << 10
+"""``enum rule_kind``."""
 _VERDICTS = {"allow": XDP_PASS, "drop": XDP_DROP}
 
 
@@ -30,19 +35,32 @@ def compile_tables(desired: Desired, counters: Mapping[str, int], attached: Iter
     """
     everywhere = {interface["device"] for interface in desired["interfaces"]} | set(attached)
     index = {device: device_index(device) for device in everywhere}
-    return tables(
+    compiled = tables(
         [
             Entry(
                 matcher=rule,
-                value=_VERDICTS[rule["action"]],
+                value=_value(rule),
                 counter=counters[rule["name"]],
                 devices=None
                 if everywhere <= set(rule["devices"])
                 else frozenset(found for device in rule["devices"] if (found := index[device]) is not None),
+                decides=rule["action"] in _VERDICTS,
+                drops=rule["action"] in ("drop", "limit"),
             )
             for rule in desired["rules"]
         ]
     )
+    return replace(compiled, limits=limits.table(desired["rules"]))
+
+
+def _value(rule: Rule) -> int:
+    """What the program reads as the entry's action."""
+    if rule["action"] in _VERDICTS:
+        return _VERDICTS[rule["action"]]
+    limited = LIMITS if "limit" in rule else 0
+    if rule["action"] == "count-only":
+        return COUNTS | limited
+    return MARKS | rule["mark"] if rule["action"] == "mark" else limited
 
 
 def trial_flows(desired: Desired, masters: Masters, ssh: Sequence[str]) -> list[Flow]:

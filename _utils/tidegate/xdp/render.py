@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any, Literal
 
-from tidegate.bpf.matcher import MAX_DEVICES, MAX_ENTRIES, parse_prefix
+from tidegate.bpf.matcher import MAX_DEVICES, MAX_ENTRIES
+from tidegate.bpf.prefixes import parse_prefix
 from tidegate.host.errors import Refused
 from tidegate.xdp.desired import FILE
 from tidegate.xdp.section import Rule, XdpSection
 
+FURTHER: tuple[Literal["tcp_flags", "icmp_types", "fragment", "length"], ...] = (
+    "tcp_flags",
+    "icmp_types",
+    "fragment",
+    "length",
+)
+GUARD: tuple[Literal["tracked", "drop_budget"], ...] = ("tracked", "drop_budget")
 MAX_NAME = 63
 """Bytes of a rule's name: the kernel keeps it beside the rule's counter."""
 
@@ -26,11 +35,12 @@ def render(section: XdpSection) -> dict[str, str]:
             interface that is not filtered, a prefix that is none.
     """
     _check(section)
-    content = {
+    content: dict[str, Any] = {
         "interfaces": sorted(section["interfaces"], key=lambda interface: interface["device"]),
         "rules": [_normal(rule) for rule in section["rules"]],
         "management": {"neighbors": sorted(set(section["management"]["neighbors"]))},
     }
+    content.update({key: section[key] for key in GUARD if key in section})
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     marker = hashlib.sha256(canonical.encode()).hexdigest()[:16]
     return {FILE: json.dumps({"marker": marker, **content}, indent=1, ensure_ascii=False) + "\n"}
@@ -50,6 +60,8 @@ def _normal(rule: Rule) -> Rule:
         normal["destination_port"] = sorted(rule["destination_port"])
     if rule["dscp"] is not None:
         normal["dscp"] = sorted(set(rule["dscp"]))
+    further: dict[str, Any] = {key: sorted(rule[key] or ()) for key in FURTHER if rule.get(key) is not None}
+    normal.update(further)  # type: ignore[typeddict-item]
     return normal
 
 

@@ -15,11 +15,40 @@ class FilteredInterface(TypedDict):
     mode: Literal["native", "generic"]
 
 
-class Rule(Matcher):
-    """One rule on some devices. Rules are in order: the first match decides; no match passes."""
+Action = Literal["allow", "drop", "limit", "mark", "count-only"]
+
+
+class Limit(TypedDict):
+    """A token bucket for all that a rule matches, or one for each address."""
+
+    rate: float
+    """Packets or bits a second."""
+    unit: Literal["packets", "bits"]
+    """Bits are those of the frame as it arrives, its checksum left out."""
+    burst: int
+    """Of the same unit: what a bucket holds when it is full."""
+    per: Literal["rule", "source", "destination"]
+    lengths: list[int]
+    """Bits of an IPv4 and of an IPv6 address that tell buckets apart: ``[32, 128]`` for whole addresses."""
+
+
+class Effect(TypedDict, total=False):
+    """What a rule does besides deciding; left out where it does not."""
+
+    limit: Limit
+    mark: int
+    """DSCP."""
+
+
+class Rule(Matcher, Effect):
+    """One rule on some devices. Rules are in order: the first that allows or drops decides; no match passes.
+
+    ``limit`` drops what is past the limit; the rest goes on to the next rule, as does all that ``mark`` and
+    ``count-only`` match. With a limit, ``count-only`` drops nothing and counts what a limit would have dropped.
+    """
 
     name: str
-    action: Literal["allow", "drop"]
+    action: Action
     devices: list[str]
 
 
@@ -29,7 +58,16 @@ class Management(TypedDict):
     neighbors: list[str]
 
 
-class XdpSection(TypedDict):
+class Guard(TypedDict, total=False):
+    """What few filters have; left out where it is not asked for."""
+
+    tracked: int
+    """How many addresses' buckets the host keeps; only with limits per address."""
+    drop_budget: float
+    """Share of packets, 0 to 1, that may be dropped beyond the share dropped before, once this is in force."""
+
+
+class XdpSection(Guard):
     """The whole filter of one host; an empty list of interfaces means that nothing here is ours."""
 
     interfaces: list[FilteredInterface]

@@ -16,8 +16,10 @@ from tidegate.bpf.section import Matcher, PortRange
 from tidegate.xdp.section import XdpSection
 
 Action = Literal["allow", "drop", "pass"]
+VERDICTS: dict[str, Action] = {"allow": "allow", "drop": "drop"}
+"""The actions that decide."""
 
-TCP, UDP, ICMPV6 = 6, 17, 58
+ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 BGP, SSH = 179, 22
 SALT_MASTER = (4505, 4506)
 EPHEMERAL = 49152
@@ -28,7 +30,8 @@ EPHEMERAL = 49152
 class Packet:
     """What the filter looks at. Ports are ``None`` where the protocol has none.
 
-    ``fragment`` is a fragment other than the first: it carries no ports, whatever its protocol.
+    ``fragment`` is a fragment other than the first: it carries no ports, whatever its protocol; ``first`` is the first
+    of several. ``length`` is the IP packet's as its header tells it; ``None`` is unknown and may be any.
     """
 
     device: str
@@ -39,6 +42,10 @@ class Packet:
     dport: int | None = None
     dscp: int = 0
     fragment: bool = False
+    first: bool = False
+    tcp_flags: int = 0x10
+    icmp_type: int | None = None
+    length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,15 +59,16 @@ class Flow:
 def verdict(section: XdpSection, packet: Packet) -> tuple[Action, str | None]:
     """What the rules say about a packet, and the rule that says it.
 
-    The first rule that matches decides; a packet that none matches passes, as does every packet on an interface
-    that is not filtered. The management allow-list is not part of the model: it stands before the rules, so that a
-    rule which needs it to be harmless is still seen as the mistake it is.
+    The first rule that matches and allows or drops decides; a packet that none decides passes, as does every packet
+    on an interface that is not filtered. Limits are not part of the model: within them nothing is dropped. Nor is the
+    management allow-list: it stands before the rules, so that a rule which needs it to be harmless is still seen as the
+    mistake it is.
     """
     if all(interface["device"] != packet.device for interface in section["interfaces"]):
         return "pass", None
     for rule in section["rules"]:
-        if packet.device in rule["devices"] and matches(rule, packet):
-            return rule["action"], rule["name"]
+        if rule["action"] in VERDICTS and packet.device in rule["devices"] and matches(rule, packet):
+            return VERDICTS[rule["action"]], rule["name"]
     return "pass", None
 
 
@@ -74,6 +82,20 @@ def matches(matcher: Matcher, packet: Packet) -> bool:
         and _in_ranges(matcher["source_port"], packet.sport if carries_ports else None)
         and _in_ranges(matcher["destination_port"], packet.dport if carries_ports else None)
         and (matcher["dscp"] is None or packet.dscp in matcher["dscp"])
+        and _further(matcher, packet)
+    )
+
+
+def _further(matcher: Matcher, packet: Packet) -> bool:
+    flags, types = matcher.get("tcp_flags"), matcher.get("icmp_types")
+    parts, lengths = matcher.get("fragment"), matcher.get("length")
+    part = "later" if packet.fragment else "first" if packet.first else "whole"
+    shows = not packet.fragment
+    return (
+        (flags is None or (shows and packet.protocol == TCP and any(packet.tcp_flags & m == v for v, m in flags)))
+        and (types is None or (shows and packet.protocol in (ICMP, ICMPV6) and packet.icmp_type in types))
+        and (parts is None or part in parts)
+        and (lengths is None or (packet.length is None and lengths != []) or _in_ranges(lengths, packet.length))
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tidegate.bpf import libbpf
-from tidegate.bpf.loader import load, pinned_maps
+from tidegate.bpf.loader import MAPS_VERSION, load, pinned_maps
 from tidegate.bpf.pins import device, ensure, mount_point, name, remove
 from tidegate.host.errors import Failed
 from tidegate.host.paths import paths
@@ -35,7 +35,7 @@ def compiled(source: str, directory: Path) -> Path:
 
 
 def test_maps_are_pinned_and_reused(machine, objects):
-    directory = paths().bpffs / "xdp" / "v1"
+    directory = paths().bpffs / "xdp" / MAPS_VERSION
     ensure(directory, paths().bpffs)
     with load(objects / "xdp.bpf.o", directory) as loaded:
         first = {name: libbpf.map_info(one).id for name, one in loaded.maps.items() if "." not in name}
@@ -79,7 +79,7 @@ def test_the_verifier_is_quoted(tmp_path, capfd):
 
 def test_pins_of_another_layout_are_not_taken_over(machine, objects):
     """Same name, other size: libbpf refuses, and the error says which map."""
-    directory = paths().bpffs / "xdp" / "v1"
+    directory = paths().bpffs / "xdp" / MAPS_VERSION
     ensure(directory, paths().bpffs)
     stranger = libbpf.map_create(2, "slots", 4, 8, 2, 0)
     libbpf.pin(stranger, directory / "slots")

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.unit.tc.section import matcher, shaped, traffic_class
+from tidegate.bpf.loader import MAPS_VERSION
 from tidegate.host.errors import Failed
 from tidegate.host.paths import paths
 from tidegate.tc import classifier, clsact, command, health, live
@@ -337,7 +338,7 @@ def test_a_new_object_replaces_the_program_in_one_step(host, generation, send):
     live.apply(newer, None)
 
     assert live.diff(newer) == []
-    assert len(list((paths().bpffs / "tc" / "eth0" / "v1").glob("program-*"))) == 1
+    assert len(list((paths().bpffs / "tc" / "eth0" / MAPS_VERSION).glob("program-*"))) == 1
     send(3, to=("198.51.100.3", 80))
     assert figures(newer, "web")["packets"] == 3
 

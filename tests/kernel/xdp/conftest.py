@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from tidegate.bpf.loader import Loaded, load
 from tidegate.bpf.slots import Slots
 from tidegate.xdp import counters, management, policy, render
 from tidegate.xdp.section import Rule, XdpSection
+
+sys.path.insert(0, str(Path(__file__).parent))  # frames
 
 ANY = {
     "source": None,
@@ -53,6 +56,11 @@ class Bench:
 
     def verdict(self, frame: bytes, program: str = "tidegate_filter") -> str:
         return VERDICTS[libbpf.test_run(self.loaded.programs[program], frame)[0]]
+
+    def output(self, frame: bytes) -> tuple[str, bytes]:
+        """The verdict, and the frame as the program left it."""
+        value, out = libbpf.test_output(self.loaded.programs["tidegate_filter"], frame)
+        return VERDICTS[value], out
 
     def preflight(self, frame: bytes) -> str:
         """The verdict of the pre-flight program on the slot in force."""

@@ -1,4 +1,5 @@
-"""Killed at any point: every call into the kernel is, in turn, the one before which the process ends."""
+"""Killed at any point: every call into the kernel, and every write of its memory, is the one before which the process
+ends, in turn."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import shutil
 
 import pytest
 
-from tidegate.bpf import libbpf
+from tidegate.bpf import libbpf, slots
 from tidegate.bpf.loader import pinned_maps
 from tidegate.bpf.slots import Slots
 from tidegate.host.check import worst
@@ -18,7 +19,10 @@ CALLS = (
     *("object_load", "pin", "map_create", "map_update", "map_update_all", "map_delete", "test_run"),
     *("link_xdp", "link_update", "link_detach"),
 )
+STORES = ("_fill_prefixes", "_fill_ports", "_store")
+"""Steps of a flip that write mapped memory: no call tells of them."""
 ICMP, UDP = 1, 17
+PER_SOURCE = {"rate": 1000, "unit": "packets", "burst": 100, "per": "source", "lengths": [32, 128]}
 
 
 class Killed(BaseException):
@@ -30,8 +34,9 @@ class Executioner:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left: int | None = None
-        for name in CALLS:
-            monkeypatch.setattr(libbpf, name, self._wrapped(getattr(libbpf, name)))
+        for owner, names in ((libbpf, CALLS), (Slots, STORES), (slots, ("grace",))):
+            for name in names:
+                monkeypatch.setattr(owner, name, self._wrapped(getattr(owner, name)))
 
     def _wrapped(self, call):
         def wrapped(*arguments, **options):
@@ -70,6 +75,7 @@ def change(wire, generation, rule):
     )
     new = generation(
         rule("drop", "no-dns", ("eth1",), protocol=UDP, source_port=[[53, 53]]),
+        rule("limit", "slow", ("eth0",), length=[[9000, 65535]], limit=PER_SOURCE),
         rule("drop", "bogons", ("eth1", "eth0"), source=["10.0.0.0/8", "192.0.2.0/24"], destination=["203.0.113.0/24"]),
         devices=("eth0", "eth1"),
         neighbors=("198.51.100.5",),

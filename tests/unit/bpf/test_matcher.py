@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.bpf.matcher import USES, Entry, Slot, parse_prefix, tables
+from tidegate.bpf.matcher import USES, Entry, Slot, tables
+from tidegate.bpf.prefixes import parse_prefix
 from tidegate.host.errors import Refused
 
 ANY = dict.fromkeys(("source", "destination", "protocol", "source_port", "destination_port", "dscp"))
@@ -151,7 +152,10 @@ def test_what_is_no_prefix_is_refused(text):
 
 def test_the_slot_is_laid_out_as_in_c():
     """Offsets that `struct slot` in bpf/match.h has; the loader compares the size with every object it loads."""
-    assert Slot.device.offset == 80
-    assert Slot.action.offset == 80 + 64 * 16
+    assert Slot.device.offset == 104
+    assert Slot.action.offset == Slot.device.offset + 64 * 16
     assert Slot.dscp.offset == Slot.action.offset + 64 * 8
-    assert ctypes.sizeof(Slot) == Slot.dscp.offset + (64 + 256) * 8
+    assert Slot.tcp_flags.offset == Slot.dscp.offset + (64 + 256) * 8
+    assert Slot.part.offset == Slot.tcp_flags.offset + 2 * 256 * 8
+    assert Slot.length_word.offset == Slot.part.offset + 4 * 8 + 128 * 4
+    assert ctypes.sizeof(Slot) == Slot.length_word.offset + 128 * 8

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tidegate.bpf.compile import Conditions
 from tidegate.policy.addresses import family
 from tidegate.policy.errors import KeyPath, Problem, suggest
-from tidegate.policy.packets import ICMP, ICMPV6, WITH_PORTS, name_of
+from tidegate.policy.packets import ICMP, ICMP_TYPES, ICMPV6, TCP, WITH_PORTS, name_of
 from tidegate.policy.validation import Draft
 
 FAMILY_OF = {ICMP: 4, ICMPV6: 6}
@@ -21,6 +21,7 @@ def conditions(draft: Draft, entry: Conditions, path: KeyPath) -> Iterator[Probl
     ]
     yield from unknown
     yield from _ports(entry, path)
+    yield from _inside(entry, path)
     if not unknown:
         yield from _families(draft, entry, path)
 
@@ -49,6 +50,24 @@ def _ports(entry: Conditions, path: KeyPath) -> Iterator[Problem]:
         yield Problem(
             "'port' already means either side", (*path, "port"), expected="port, or source_port and destination_port"
         )
+
+
+def _inside(entry: Conditions, path: KeyPath) -> Iterator[Problem]:
+    """TCP flags belong to TCP, ICMP types to ICMP; a type's name to the protocol that has it."""
+    if getattr(entry, "tcp_flags", None) is not None and entry.protocol != TCP:
+        yield Problem("TCP flags without TCP", (*path, "tcp_flags"), expected="protocol: tcp beside them")
+    types = getattr(entry, "icmp_type", None)
+    if types is None:
+        return
+    if entry.protocol not in FAMILY_OF:
+        expected = "protocol: icmp, or protocol: icmpv6, beside them"
+        yield Problem("ICMP types without ICMP", (*path, "icmp_type"), expected=expected)
+        return
+    for one in types:
+        if isinstance(one, str) and entry.protocol not in ICMP_TYPES[one]:
+            message = f"{name_of(entry.protocol or 0)} has no type of this name"
+            known = sorted(name for name, numbers in ICMP_TYPES.items() if entry.protocol in numbers)
+            yield Problem(message, (*path, "icmp_type"), one, f"one of {', '.join(known)}, or a number")
 
 
 def _families(draft: Draft, entry: Conditions, path: KeyPath) -> Iterator[Problem]:

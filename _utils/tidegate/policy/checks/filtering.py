@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tidegate.bpf.compile import MOST_ENTRIES
+from tidegate.bpf.compile import MOST_ENTRIES, matcher
+from tidegate.bpf.covers import covers
+from tidegate.bpf.section import Matcher
 from tidegate.policy.checks.conditions import conditions
 from tidegate.policy.errors import Problem
 from tidegate.policy.validation import Draft
@@ -29,6 +31,38 @@ def check(draft: Draft) -> Iterator[Problem]:
         first.setdefault(rule.name, position)
         yield from conditions(draft, rule, (*RULES, position))
     yield from _too_many(draft)
+    yield from _shadowed(draft)
+
+
+def _shadowed(draft: Draft) -> Iterator[Problem]:
+    """Rules that no packet reaches on any of their hosts, because an earlier one decides about all that they say."""
+    rules, index = draft.policy.filtering.rules, draft.policy.index
+    matchers = [matcher(rule, index, rule.dscp) for rule in rules]
+    reached: set[int] = set()
+    behind: dict[int, int] = {}
+    for positions in dict.fromkeys(tuple(positions) for positions in index.rules_of.values()):
+        for number, position in enumerate(positions):
+            if position in reached:
+                continue
+            by = next((one for one in positions[:number] if _hides(draft, matchers, one, position)), None)
+            if by is None:
+                reached.add(position)
+            else:
+                behind[position] = by
+    for position, by in sorted(behind.items()):
+        if position not in reached:
+            message = f"the rule can never match: '{rules[by].name}' before it decides about all of its packets"
+            hint = "Put it before that rule, narrow that one, or take it out."
+            yield Problem(message, (*RULES, position, "name"), rules[position].name, "a rule packets reach", hint)
+
+
+def _hides(draft: Draft, matchers: list[Matcher], earlier: int, later: int) -> bool:
+    first, second = draft.policy.filtering.rules[earlier], draft.policy.filtering.rules[later]
+    return (
+        first.action in ("allow", "drop")
+        and set(second.interface) <= set(first.interface)
+        and covers(matchers[earlier], matchers[later])
+    )
 
 
 def _too_many(draft: Draft) -> Iterator[Problem]:

@@ -19,6 +19,8 @@ WIDEST = {4: 8, 6: 16}
 
 End = Literal["source", "destination"]
 ENDS: tuple[End, ...] = ("source", "destination")
+FURTHER = ("tcp_flags", "icmp_types", "fragment", "length")
+"""Conditions that few rules have."""
 
 
 def no_hidden_accept(case: Case) -> Iterator[Objection]:
@@ -100,6 +102,7 @@ def _covers(outer: FilterRule, inner: FilterRule, without: End) -> bool:
         and _covers_ports(outer["source_port"], inner["source_port"])
         and _covers_ports(outer["destination_port"], inner["destination_port"])
         and (outer["dscp"] is None or (inner["dscp"] is not None and set(inner["dscp"]) <= set(outer["dscp"])))
+        and all(outer.get(key) in (None, inner.get(key)) for key in FURTHER)
         and _hidden_prefixes(inner[other], [outer[other]]) is None
     )
 
@@ -152,7 +155,7 @@ def _unscoped_rules(rules: list[FilterRule]) -> Iterator[str]:
             yield f"rule '{name}' has an empty {key}: it matches nothing"
         # An allow at the very end says what holds anyway; any other hides what follows.
         harmless = rule["action"] == "allow" and position == len(rules) - 1
-        if _matches_everything(rule) and not harmless:
+        if rule["action"] in ("allow", "drop") and _matches_everything(rule) and not harmless:
             yield f"rule '{name}' {rule['action']}s everything: it has no condition"
 
 
@@ -186,6 +189,8 @@ def _empty(matcher: Matcher) -> list[str]:
 def _matches_everything(matcher: Matcher) -> bool:
     """Whether the packets of a whole address family match, however that is written."""
     if matcher["protocol"] is not None or matcher["dscp"] not in (None, list(range(64))):
+        return False
+    if any(matcher.get(key) is not None for key in FURTHER):
         return False
     if any(ports not in (None, [[0, 65535]]) for ports in (matcher["source_port"], matcher["destination_port"])):
         return False

@@ -1,0 +1,45 @@
+"""What keeps a mistake from lasting: memory before anything is loaded, and the first seconds under a drop budget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Literal
+
+from tidegate.bpf import memory as kernel_memory
+from tidegate.bpf.slots import Slots
+from tidegate.host.errors import Refused
+from tidegate.xdp import counters, limits
+from tidegate.xdp.budget import Reading, excess
+from tidegate.xdp.desired import Desired
+
+WATCHED = 3.0
+"""Seconds that new rules are watched for their drop budget before anything else is done."""
+_BETWEEN = 0.1
+SIDES: tuple[Literal["source", "destination"], ...] = ("source", "destination")
+
+
+def memory(desired: Desired) -> None:
+    """Raises ``Refused`` if the tables would not fit beside those in force. They are made twice: once to be tried."""
+    prefixes = sum(len(rule[side] or ()) for rule in desired["rules"] for side in SIDES)
+    buckets = desired.get("tracked", 0) * limits.BYTES_TRACKED
+    kernel_memory.ensure(kernel_memory.of_prefixes(prefixes) + buckets, f"filtering by {prefixes} prefixes")
+
+
+def reading(maps: Mapping[str, int], desired: Desired) -> Reading:
+    """The counters now, those of the generation's rules by name."""
+    kept = counters.names(maps)
+    rules = {rule["name"] for rule in desired["rules"]}
+    return Reading(counters.totals(maps), {name: counters.of_rule(maps, kept[name]) for name in rules & kept.keys()})
+
+
+def watch(maps: Mapping[str, int], slots: Slots, desired: Desired, before: Reading) -> None:
+    """The first seconds under a drop budget; past it, the rules are taken back here and now."""
+    if "drop_budget" not in desired or slots.pending is None:
+        return
+    end = time.monotonic() + WATCHED
+    while time.monotonic() < end:
+        time.sleep(_BETWEEN)
+        if why := excess(desired["rules"], desired["drop_budget"], before, reading(maps, desired)):
+            slots.settle()
+            raise Refused(f"the filter rules were taken back: {why}")

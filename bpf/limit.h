@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: (Apache-2.0 OR GPL-2.0-only) */
+/*
+ * Token buckets, each one 64-bit word: the time at which it will be full again ("theoretical arrival time", ITU-T I.371,
+ * annex A). A packet moves it on by what the packet costs; a packet that would move it further ahead of now than the burst
+ * is worth is past the limit. So nothing refills buckets, a bucket nobody uses costs nothing, and an update is one atomic
+ * instruction.
+ *
+ * Time is the kernel's ticks (1 to 10 ms each; userspace knows how long one is), which cost next to nothing to read: what a
+ * tick is worth comes at once. Userspace gives no burst below that.
+ *
+ * A bucket belongs to a rule's counter, not to a slot: a flip changes the limit for the next packet and fills no bucket.
+ */
+#pragma once
+
+#include "match.h"
+
+/* Bucket time counts sixteenths of a nanosecond: 36 years in 64 bits. */
+#define COST_SHIFT 20 /* a limit's cost has so many binary digits behind the point */
+#define RULES 256 /* counters: see xdp.bpf.c */
+#define MAX_FRAME 65535
+
+enum per {
+	PER_RULE,
+	PER_SOURCE,
+	PER_DESTINATION,
+};
+
+struct limit {
+	__u64 cost;  /* of one packet, or of one byte */
+	__u64 burst; /* bucket time */
+	__u64 tick;  /* bucket time */
+	__u32 mask4; /* which bits of an address tell buckets apart, network order */
+	__u32 mask6[4];
+	__u8 per;
+	__u8 counts_bytes;
+	__u8 reserved[2];
+};
+
+struct limits {
+	struct limit limit[MAX_ENTRIES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SLOTS);
+	__type(key, __u32);
+	__type(value, struct limits);
+} limits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RULES);
+	__type(key, __u32);
+	__type(value, __u64);
+} rule_buckets SEC(".maps");
+
+struct bucket_key {
+	__u32 counter;
+	__u32 address[4]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
+/* The buckets of addresses: one table, made by userspace once some rule needs it; the longest unused make room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_LRU_HASH);
+		__uint(max_entries, 1);
+		__uint(key_size, sizeof(struct bucket_key));
+		__uint(value_size, sizeof(__u64));
+	});
+} address_buckets SEC(".maps");
+
+/* Whether a packet is within a limit; if so, it is charged. CPUs that race may let through one packet each too many. */
+static __always_inline bool spend(const struct limit *limit, __u64 *bucket, __u64 bytes)
+{
+	__u64 now = bpf_jiffies64() * limit->tick, full = *(volatile __u64 *)bucket;
+	__u64 cost = (limit->counts_bytes ? bytes : 1) * limit->cost >> COST_SHIFT;
+
+	if (full < now) {
+		if (cost > limit->burst)
+			return false;
+		if (__sync_val_compare_and_swap(bucket, full, now + cost) == full)
+			return true;
+		full = now; /* another CPU has just charged it for itself */
+	} else if (full - now > limit->burst) {
+		/* The limit was another when this was charged: it owes one burst of the new one, not more. */
+		__sync_val_compare_and_swap(bucket, full, now + limit->burst);
+		return false;
+	}
+	if (full - now + cost > limit->burst)
+		return false;
+	__sync_fetch_and_add(bucket, cost);
+	return true;
+}
+
+static __always_inline __u64 *address_bucket(const struct limit *limit, __u32 counter, const struct packet *packet)
+{
+	const struct address *address = limit->per == PER_SOURCE ? &packet->source : &packet->destination;
+	struct bucket_key key = { .counter = counter };
+	__u64 *bucket, empty = 0;
+	__u32 zero = 0;
+	void *table = bpf_map_lookup_elem(&address_buckets, &zero);
+
+	if (!table)
+		return 0;
+	if (packet->family == 4) {
+		key.address[2] = bpf_htonl(0xffff);
+		key.address[3] = address->word[0] & limit->mask4;
+	} else {
+#pragma clang loop unroll(full)
+		for (int i = 0; i < 4; i++)
+			key.address[i] = address->word[i] & limit->mask6[i];
+	}
+	bucket = bpf_map_lookup_elem(table, &key);
+	if (bucket)
+		return bucket;
+	bpf_map_update_elem(table, &key, &empty, BPF_NOEXIST);
+	return bpf_map_lookup_elem(table, &key);
+}
+
+/* Whether a packet is within the limit of entry `entry`. A bucket that cannot be had limits nobody. */
+static __always_inline bool within_limit(__u32 slot, __u32 entry, __u32 counter, const struct packet *packet, __u32 bytes)
+{
+	struct limits *all = bpf_map_lookup_elem(&limits, &slot);
+	const struct limit *limit;
+	__u64 *bucket;
+
+	if (!all)
+		return true;
+	limit = &all->limit[entry & (MAX_ENTRIES - 1)];
+	if (limit->per == PER_RULE)
+		bucket = bpf_map_lookup_elem(&rule_buckets, &counter);
+	else
+		bucket = address_bucket(limit, counter, packet);
+	return !bucket || spend(limit, bucket, bytes & MAX_FRAME);
+}
