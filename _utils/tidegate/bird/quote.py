@@ -22,6 +22,7 @@ MAX_TEXT = 255
 MAX_PASSWORD = 80
 """Bytes of a TCP MD5 key: TCP_MD5SIG_MAXKEYLEN in linux/tcp.h."""
 MAX_IDENTIFIER = 64
+ALGORITHMS = ("cmac aes128", "hmac sha1", "hmac sha256", "hmac sha384", "hmac sha512")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[a-z][a-z0-9]*")
 _PATTERN = re.compile(r"(?P<prefix>[0-9a-fA-F:./]+)(?:\{(?P<low>[0-9]{1,3}),(?P<high>[0-9]{1,3})\})?")
@@ -58,6 +59,13 @@ def word(value: Any) -> Syntax:
     """One of BIRD's own lower-case words, from a field that the schema restricts to a few."""
     if not isinstance(value, str) or not _WORD.fullmatch(value):
         raise ValueError("must be one lower-case word")
+    return Syntax(value)
+
+
+def algorithm(value: Any) -> Syntax:
+    """One of the ways to sign packets that BIRD and the kernel both know (TCP-AO)."""
+    if value not in ALGORITHMS:
+        raise ValueError(f"must be one of {', '.join(ALGORITHMS)}")
     return Syntax(value)
 
 
@@ -199,7 +207,7 @@ def secret(context: Context, reference: Any, field: str) -> Syntax:
 def install(environment: Environment) -> None:
     """Give a Jinja2 environment these filters, each taking the field's name first."""
     for function in (
-        *(identifier, word, quoted, number, bounded, ip, ipv4, prefix, prefixes, prefixes_and_longer),
+        *(identifier, word, algorithm, quoted, number, bounded, ip, ipv4, prefix, prefixes, prefixes_and_longer),
         *(community, large_community, communities, extended_community, patterns, patterns_and_longer, asns),
     ):
         environment.filters[function.__name__] = _naming_the_field(function)

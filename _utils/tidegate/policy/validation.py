@@ -26,6 +26,8 @@ COLLECTIONS: dict[KeyPath, type] = {
     ("fleet", "hosts"): dict,
     ("routing", "services"): dict,
     ("routing", "neighbors"): dict,
+    ("routing", "templates"): dict,
+    ("routing", "meshes"): dict,
     ("routing", "announcements"): list,
     ("routing", "aggregates"): dict,
     ("routing", "imports"): dict,
