@@ -78,6 +78,8 @@ class Functions:
         calls = [*self._checks(neighbor, policy, digit), *_settings(neighbor, rules)]
         if policy is not None:
             calls.append(f"tune_{policy['suffix']}()")
+        if rules.get("last_choice"):
+            calls.append("with_preference(0)")
         function = "learn_internal" if role == "ibgp" else "learn"
         suffix = "_default" if rules["accept"] == "default" else ""
         calls.append(f"{function}{suffix}{digit}({'' if role == 'ibgp' else LEARNED_FROM[role]})")

@@ -108,7 +108,8 @@ class Import(_Import, total=False):
 
     ``policy`` names one of the section's policies, ``other_policy`` that for routes of the family that the session's
     address is not of; ``prefixes`` (any must hold the prefix), ``origins`` (any must hold
-    the path's last AS) and ``refuse`` (none may hold the prefix or an AS of the path) name its sets.
+    the path's last AS) and ``refuse`` (none may hold the prefix or an AS of the path) name its sets. ``last_choice``:
+    a drain leads our own traffic to others; whatever else sets a preference.
     """
 
     max_prefix: Bound | None
@@ -120,6 +121,7 @@ class Import(_Import, total=False):
     prefixes: list[str]
     origins: list[str]
     refuse: list[str]
+    last_choice: bool
 
 
 class _Export(TypedDict):
