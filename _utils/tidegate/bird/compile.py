@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from tidegate.bird.imports import bound, imported, sets_of
 from tidegate.bird.options import options
 from tidegate.bird.section import (
+    Action,
     Aggregate,
     BirdSection,
     Cache,
@@ -157,7 +158,17 @@ def _session(policy: Policy, name: str, validated: bool) -> tuple[Neighbor, dict
     if any("rpki" in one or "aspa" in one for one in checks.values()):
         session["import_table"] = True
     _told(session, neighbor)
+    if "learned" in session and (actions := _actions(policy, name)):
+        session["actions"] = actions
     return cast("Neighbor", session | options(neighbor)), checks
+
+
+def _actions(policy: Policy, name: str) -> list[Action]:
+    """What customers' communities ask for towards a neighbor, in the policy's order."""
+    assert policy.routing is not None
+    about = [one for one, names in zip(policy.routing.actions, policy.index.actions, strict=True) if name in names]
+    keys = ("community", "large_community", "refuse", "prepend", "no_export")
+    return [cast("Action", {key: value for key in keys if (value := getattr(one, key))}) for one in about]
 
 
 def _told(session: Neighbor, neighbor: routing.Neighbor) -> None:

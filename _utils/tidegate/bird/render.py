@@ -42,7 +42,7 @@ _OPTIONAL: dict[str, Any] = {
 _OWN_NAMES = re.compile(
     r"(kernel|svc|services|announced|default|is_ours|is_service|learn|learn_default|learn_internal"
     r"|learn_internal_default|announce_default)[46]"
-    r"|(check|tune|is_blackhole|in|within|hit|from|on_link|pass|rpki|aspa|aggregate)_.*|rpki[46]|aspas|is_from_uphill|is_way[46]|with_preference|with_med"
+    r"|(check|tune|is_blackhole|in|within|hit|from|on_link|pass|rpki|aspa|aggregate|obey)_.*|rpki[46]|aspas|is_from_uphill|is_way[46]|with_preference|with_med"
     r"|(master|static|device|direct|bfd)[0-9]+|vrf_.*|connected|liveness|[A-Z][A-Z0-9_]+"
 )
 
@@ -156,6 +156,7 @@ def _view(section: BirdSection, version: Version) -> dict[str, Any]:
         "sets": functions.sets,
         "links": functions.links,
         "passes": passing.functions,
+        "obeys": passing.actions,
         "defaults": [family for family in families.values() if family["digit"] in passing.defaults],
         "bogons": {"4": bogons.IPV4, "6": bogons.IPV6},
         "reserved_asns": bogons.RESERVED_ASNS,

@@ -162,6 +162,16 @@ class Vrf(TypedDict):
     table: int
 
 
+class Action(TypedDict, total=False):
+    """What a community on a customer's route asks for; exactly one of the two communities is given."""
+
+    community: str
+    large_community: str
+    refuse: bool
+    prepend: int
+    no_export: bool
+
+
 class _Neighbor(TypedDict):
     name: str
     protocol: str
@@ -182,6 +192,7 @@ class Neighbor(_Neighbor, total=False):
     ``link`` is the network on it, where next hops may be anywhere on it. ``learned`` are the roles whose routes the
     neighbor is told of, ``default_route`` whether we announce one, ``max_exported`` a bound on what it is told.
     ``local_role`` is what we are to it, told when the session opens (RFC 9234); ``require_roles`` insists on an answer.
+    ``actions`` are what communities on customers' routes ask for towards it.
     ``passive``, ``ttl_security`` (RFC 5082) and ``graceful_restart`` (RFC 4724) are absent where BIRD's way will do.
     ``import_table`` keeps what the neighbor sent, so that it can be judged again when a cache says something new.
     ``description`` is the name unless stated. ``local`` is empty where the address is link-local: BIRD finds its own.
@@ -205,6 +216,7 @@ class Neighbor(_Neighbor, total=False):
     reflected: bool
     link: str
     learned: list[Role]
+    actions: list[Action]
     default_route: bool
     max_exported: Bound | None
     local_role: Literal["provider", "customer", "peer", "rs_server", "rs_client"]

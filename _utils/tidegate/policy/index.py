@@ -145,6 +145,12 @@ class Index:
         routing = self._policy.routing
         return [self._recipients(announcement.to) for announcement in routing.announcements] if routing else []
 
+    @cached_property
+    def actions(self) -> list[frozenset[str]]:
+        """For each action, the names of the neighbors that it is about."""
+        routing = self._policy.routing
+        return [self._recipients(action.to) for action in routing.actions] if routing else []
+
     def _recipients(self, to: Recipients) -> frozenset[str]:
         neighbors = self.neighbors
         named = (

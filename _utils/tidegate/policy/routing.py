@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 from typing_extensions import Self
 
+from tidegate.policy.actions import Action
 from tidegate.policy.addresses import NeighborAddress, Prefix
 from tidegate.policy.durations import Duration, between, seconds
 from tidegate.policy.errors import unlike
@@ -188,6 +189,10 @@ class Routing(Strict):
     rpki: Rpki | None = Field(default=None, description="Where routes' origins are looked up; nowhere unless stated.")
     transit_free: Listed[Asn] = Field(
         default=TRANSIT_FREE, description="Networks that buy transit from nobody; the well-known ones unless stated."
+    )
+    actions: Listed[Action] = Field(
+        default=(),
+        description="Communities by which customers and route-server clients say to whom their routes go, and how.",
     )
     announcements: Listed[Announcement] = Field(
         default=(), description="Which service is announced where, to whom and how."

@@ -29,6 +29,7 @@ COLLECTIONS: dict[KeyPath, type] = {
     ("routing", "templates"): dict,
     ("routing", "meshes"): dict,
     ("routing", "announcements"): list,
+    ("routing", "actions"): list,
     ("routing", "aggregates"): dict,
     ("routing", "imports"): dict,
     ("routing", "sets"): dict,

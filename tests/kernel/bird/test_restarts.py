@@ -27,6 +27,7 @@ EDITS = {
     "role": "peer",
     "link": "198.51.100.0/24",
     "learned": ["customer"],
+    "actions": [{"community": "64500:3001", "refuse": True}],
     "default_route": True,
     "max_exported": {"limit": 7, "action": "warn"},
     "local_role": "customer",
@@ -50,6 +51,7 @@ EDITS = {
 
 ALONG = {
     "default_route": {"role": "customer"},
+    "actions": {"learned": ["customer"]},
     "require_roles": {"local_role": "customer"},
     "multihop": {"device": None},
     "reflected": {"role": "ibgp", "asn": 64500},

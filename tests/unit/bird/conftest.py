@@ -230,6 +230,10 @@ def section():
                 local="198.51.100.10",
                 asn=64603,
                 import_=accepted("provider-4"),
+                actions=[
+                    {"community": "64500:3001", "prepend": 2, "no_export": True},
+                    {"large_community": "64999:9:64603", "refuse": True},
+                ],
                 export=[
                     export("web", "192.0.2.0/24"),
                     export("web-all", "192.0.0.0/22", extended_communities=["rt:64500:100", "ro:4200000000:7"]),

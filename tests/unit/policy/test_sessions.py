@@ -203,3 +203,29 @@ def test_a_mesh_announces_services_where_announcements_say_so():
     changes = [*LOOPBACKS.items(), ("routing/meshes", {"core": MESH}), ("routing/announcements/0/to", "all")]
     session = sessions(plans(*changes)["edge1.lhr1"])["core-edge1.ams1-v4"]
     assert [export["service"] for export in session["export"]] == ["web"]
+
+
+# ---- What customers may ask for --------------------------------------------------------------------------------
+
+ASKED = {"community": "64500:3001", "to": {"role": "provider"}, "prepend": 2}
+TOLD = (f"{V4}/export", {"learned": ["customer"]})
+
+
+def test_what_customers_ask_for_holds_towards_those_it_is_about():
+    found = sessions(plans(("routing/actions", [ASKED]), TOLD)["edge1.lhr1"])
+    assert found["lhr1-v4"]["actions"] == [{"community": "64500:3001", "prepend": 2}]
+    assert "actions" not in found["lhr1-v6"]
+
+
+@pytest.mark.parametrize(
+    ("actions", "where", "words"),
+    [
+        ([ASKED, ASKED | {"prepend": 3}], "actions[1]", "lhr1-v4 too"),
+        ([ASKED | {"to": {"role": "rs"}}], "actions[0].to", "no neighbor"),
+        ([ASKED | {"refuse": True}], "actions[0]", "refuse alone"),
+        ([{"community": "64500:3001", "to": "all"}], "actions[0]", "refuse, prepend"),
+        ([{"large_community": "64500:3:1", "to": "all", "refuse": True}], "actions[0].large_community", "taken away"),
+    ],
+)
+def test_an_action_that_cannot_be_is_named(actions, where, words):
+    assert words in errors(("routing/actions", actions))[f"traffic.routing.{where}"]

@@ -30,6 +30,29 @@ def check(draft: Draft, routing: Routing) -> Iterator[Problem]:
         if neighbor.reflected and neighbor.role != "ibgp":
             yield Problem("only our own routers are reflected to", (*path, "reflected"), True, "role ibgp beside it")
     yield from _meshes(draft, routing)
+    yield from _actions(draft, routing)
+
+
+def _actions(draft: Draft, routing: Routing) -> Iterator[Problem]:
+    """Actions are about somebody, and each community asks for one thing of each neighbor."""
+    taken: dict[tuple[str, str], int] = {}
+    for position, action in enumerate(routing.actions):
+        path = ("routing", "actions", position)
+        asks = str(action.community or action.large_community)
+        recipients = draft.policy.index.actions[position]
+        if (action.large_community or "").startswith(f"{routing.asn}:"):
+            message = "large communities of our own AS are taken away from what is learned"
+            yield Problem(message, (*path, "large_community"), asks, "another AS in it, or a community (RFC 1997)")
+        if not recipients and draft.whole(NEIGHBORS):
+            yield Problem("this is about no neighbor", (*path, "to"), str(action.to), "at least one neighbor")
+        for neighbor in sorted(recipients):
+            first = taken.setdefault((asks, neighbor), position)
+            if first != position:
+                message = (
+                    f"actions[{draft.written(('routing', 'actions', first))[-1]}] asks something of {neighbor} too"
+                )
+                yield Problem(message, path, asks, "one action of a community for each neighbor")
+                break
 
 
 def _families(path: KeyPath, routing: Routing, neighbor: Neighbor) -> Iterator[Problem]:

@@ -27,7 +27,7 @@ RESTARTS = frozenset(
 )
 """Fields of a session whose edit restarts it."""
 
-REFILTERS = frozenset({"import_", "export", "role", "link", "learned", "default_route", "max_exported"})
+REFILTERS = frozenset({"import_", "export", "role", "link", "learned", "actions", "default_route", "max_exported"})
 """Fields whose edit filters routes again, on a session that stays up."""
 
 SILENT = frozenset({"description", "name", "bfd"})
