@@ -42,6 +42,7 @@ cfg:
     max_as_path_len: 64
     reject_invalid_as_in_as_path: true
     transit_free: {action: reject, asns: "TRANSIT_FREE"}
+    never_via_route_servers: {peering_db: false}
     irrdb: {tag_as_set: false, enforce_origin_in_as_set: false, enforce_prefix_in_as_set: false}
     rpki_bgp_origin_validation: {enabled: false}
     max_prefix: {general_limit_ipv4: 1000, general_limit_ipv6: 1000, action: block, peering_db: {enabled: false}}
