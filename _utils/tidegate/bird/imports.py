@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from ipaddress import ip_address
 from json import dumps
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,6 +32,9 @@ def imported(
         rules |= {"rpki": "ignore", "aspa": "ignore"}
     elif rules["rpki"] is None and neighbor.role != "ibgp":
         rules["rpki"] = "reject-invalid"
+    if rules["next_hop"] == "neighbor" and ip_address(neighbor.address).is_link_local:
+        # The next hop that is told may be a global address of the same machine: what counts is where packets go.
+        rules["next_hop"] = "gateway"
     found: Import = {"accept": rules["accept"]}
     policies = {}
     for family in families if rules["accept"] != "none" else ():

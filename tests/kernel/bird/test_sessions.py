@@ -79,7 +79,9 @@ def local_of(wire, namespace):
 def test_one_session_carries_both_families_and_ipv4_goes_by_ipv6(edge, make_daemon, wire, link_local):
     """RFC 4760 and RFC 8950: on a link without IPv4, by global addresses or by link-local ones."""
     ends = {"address": "2001:db8:1::2", "local": "2001:db8:1::3"}
-    planned = both(extended_next_hop=True)
+    # Next hops are held against the neighbor in both families.
+    edge.section["policies"] = {"p": {"role": "provider", "next_hop": "gateway" if link_local else "neighbor"}}
+    planned = both(extended_next_hop=True, import_={"accept": "all", "policy": "p", "other_policy": "p"})
     if link_local:
         own, far = local_of(wire, wire.host), local_of(wire, wire.peer)
         ends = {"address": own, "local": far}
