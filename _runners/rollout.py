@@ -209,7 +209,9 @@ def rollback(number=None, waves=None, everything=False, to=None, because=None):
     return runner.rollback(__opts__, number, {"waves": waves, "all": everything, "to": to}, because, __user__)
 
 
-def drain(because, how="withdraw", times=None, lasts=None, below_min_pops=False, later=False, **target):
+def drain(
+    because, how="withdraw", times=None, gracefully=None, lasts=None, below_min_pops=False, later=False, **target
+):
     """
     Lead traffic away from a ``host``, ``pop``, ``region``, ``service`` or ``neighbor``; of several, all must fit. Hosts
     are told at once unless ``later``.
@@ -220,10 +222,12 @@ def drain(because, how="withdraw", times=None, lasts=None, below_min_pops=False,
 
         salt-run rollout.drain host=edge1.lhr1 because='new line card, DC-12' lasts=2h
         salt-run rollout.drain pop=lhr1 how=graceful because='power works'
+        salt-run rollout.drain pop=lhr1 gracefully=300 because='power works'
     """
     request = {
         "how": how,
         "times": times,
+        "gracefully": gracefully,
         "because": because,
         "lasts": lasts,
         "below_min_pops": below_min_pops,

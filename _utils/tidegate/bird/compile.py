@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, cast
 
 from tidegate.bird.imports import bound, imported, sets_of
+from tidegate.bird.options import options
 from tidegate.bird.section import (
+    Action,
     Aggregate,
     BirdSection,
     Cache,
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 TABLE = 4210
 """The kernel table of the services' routes; no ip rule points at it, so it carries no traffic."""
+MAX_SYMBOL = 60
+"""Letters of a protocol's name; BIRD allows 64."""
 HOLD = 10.0
 """Seconds for which a service must be well before it is announced again, where the policy does not say."""
 
@@ -67,11 +72,9 @@ def compile_section(policy: Policy, host: str) -> BirdSection | None:
 
 def _policies(policy: Policy, host: str) -> dict[str, ImportPolicy]:
     """The checks that the host's neighbors share, by name."""
-    found = {}
+    found: dict[str, ImportPolicy] = {}
     for name in policy.index.neighbors_of.get(host, ()):
-        session, checks = _shared(policy, host, name)
-        if checks is not None:
-            found[session["import_"]["policy"]] = checks
+        found |= _shared(policy, host, name)[1]
     return dict(sorted(found.items()))
 
 
@@ -99,8 +102,12 @@ def _cache(policy: Policy, name: str) -> Cache:
 
 
 def protocol_name(neighbor: str) -> str:
-    """A neighbor's name as a BIRD symbol: letters, digits and underscores, behind a prefix no keyword begins with."""
-    return "peer_" + re.sub(r"[^A-Za-z0-9]", "_", neighbor)
+    """A neighbor's name as a BIRD symbol: letters, digits and underscores, behind a prefix no keyword begins with.
+
+    What is longer than BIRD allows ends in a digest of the whole.
+    """
+    name = "peer_" + re.sub(r"[^A-Za-z0-9]", "_", neighbor)
+    return name if len(name) <= MAX_SYMBOL else f"{name[: MAX_SYMBOL - 9]}_{sha256(neighbor.encode()).hexdigest()[:8]}"
 
 
 def _neighbor(policy: Policy, host: str, name: str) -> Neighbor:
@@ -114,50 +121,60 @@ def _neighbor(policy: Policy, host: str, name: str) -> Neighbor:
         if name in policy.index.recipients[position]
     )
     local, device = connection
+    spoken = policy.index.neighbors[name].spoken
     export = policy.index.shared(
-        ("bird.export", announcements, session["family"]), lambda: _exports(policy, announcements, session["family"])
+        ("bird.export", announcements, spoken), lambda: _exports(policy, announcements, spoken)
     )
     own: Neighbor = {**session, "local": local, "device": device, "export": export}
-    if checks is not None and checks.get("next_hop") == "link":
+    if any(one.get("next_hop") == "link" for one in checks.values()):
         own["link"] = policy.index.link(host, name)
     return own
 
 
-def _shared(policy: Policy, host: str, name: str) -> tuple[Neighbor, ImportPolicy | None]:
+def _shared(policy: Policy, host: str, name: str) -> tuple[Neighbor, dict[str, ImportPolicy]]:
     validated = host in policy.index.caches_of
     return policy.index.shared(("bird.session", name, validated), lambda: _session(policy, name, validated))
 
 
-def _session(policy: Policy, name: str, validated: bool) -> tuple[Neighbor, ImportPolicy | None]:
-    """What a session is on every host that has it; the host's own side is filled in later."""
-    assert policy.routing is not None
-    neighbor = policy.routing.neighbors[name]
+def _session(policy: Policy, name: str, validated: bool) -> tuple[Neighbor, dict[str, ImportPolicy]]:
+    """What a session is on every host that has it, and its checks; the host's own side is filled in later."""
+    neighbor = policy.index.neighbors[name]
     family = _family(neighbor.address)
-    import_, checks = imported(policy, name, family, validated)
+    import_, checks = imported(policy, name, neighbor.spoken, validated)
     session: Neighbor = {
         "name": name,
         "protocol": protocol_name(name),
-        "description": neighbor.description or name,
         "address": neighbor.address,
         "local": "",
         "device": None,
         "family": family,
         "asn": neighbor.asn,
         "role": neighbor.role,
-        "password": {"secret": neighbor.password.secret} if neighbor.password else None,
-        "hold_time": neighbor.hold_time,
-        "keepalive": neighbor.keepalive,
         "import_": import_,
         "export": [],
     }
-    if checks is not None and ("rpki" in checks or "aspa" in checks):
+    if neighbor.spoken != (family,):
+        session["families"] = list(neighbor.spoken)
+    if any("rpki" in one or "aspa" in one for one in checks.values()):
         session["import_table"] = True
-    if neighbor.passive:
-        session["passive"] = True
-    if neighbor.ttl_security:
-        session["ttl_security"] = True
-    if neighbor.graceful_restart != "aware":
-        session["graceful_restart"] = neighbor.graceful_restart
+    _told(session, neighbor)
+    if "learned" in session and (actions := _actions(policy, name)):
+        session["actions"] = actions
+    return cast("Neighbor", session | options(neighbor)), checks
+
+
+def _actions(policy: Policy, name: str) -> list[Action]:
+    """What customers' communities ask for towards a neighbor, in the policy's order."""
+    assert policy.routing is not None
+    about = [one for one, names in zip(policy.routing.actions, policy.index.actions, strict=True) if name in names]
+    keys = ("community", "large_community", "refuse", "prepend", "no_export")
+    return [cast("Action", {key: value for key in keys if (value := getattr(one, key))}) for one in about]
+
+
+def _told(session: Neighbor, neighbor: routing.Neighbor) -> None:
+    """What the neighbor is, and what it is told besides our services."""
+    if neighbor.description not in (None, session["name"]):
+        session["description"] = neighbor.description
     if neighbor.export.learned:
         session["learned"] = sorted(set(neighbor.export.learned))
     if neighbor.export.default_route:
@@ -167,28 +184,32 @@ def _session(policy: Policy, name: str, validated: bool) -> tuple[Neighbor, Impo
     if neighbor.roles != "none":
         session["local_role"] = OPPOSITE[neighbor.role]
         session["require_roles"] = neighbor.roles == "require"
-    return session, checks
 
 
-def _exports(policy: Policy, announcements: tuple[int, ...], family: Family) -> list[Export]:
-    """The announcements in a session's family; a service without prefixes in it is not announced there."""
+def _exports(policy: Policy, announcements: tuple[int, ...], families: tuple[Family, ...]) -> list[Export]:
+    """The announcements in a session's families; a service without prefixes in one is not announced there."""
     assert policy.routing is not None
     found: list[Export] = []
     for position in announcements:
         announcement = policy.routing.announcements[position]
-        if prefixes := _service(policy, announcement.service)[family]:
-            export: Export = {
-                "service": announcement.service,
-                "prefixes": prefixes,
-                "communities": sorted(set(announcement.communities)),
-                "large_communities": sorted(set(announcement.large_communities)),
-                "prepend": announcement.prepend,
-                "med": announcement.med,
-            }
-            if announcement.extended_communities:
-                export["extended_communities"] = sorted(set(announcement.extended_communities))
-            found.append(export)
+        for family in families:
+            if prefixes := _service(policy, announcement.service)[family]:
+                found.append(_export(announcement, prefixes))
     return sorted(found, key=lambda export: export["service"])
+
+
+def _export(announcement: routing.Announcement, prefixes: list[str]) -> Export:
+    export: Export = {
+        "service": announcement.service,
+        "prefixes": prefixes,
+        "communities": sorted(set(announcement.communities)),
+        "large_communities": sorted(set(announcement.large_communities)),
+        "prepend": announcement.prepend,
+        "med": announcement.med,
+    }
+    if announcement.extended_communities:
+        export["extended_communities"] = sorted(set(announcement.extended_communities))
+    return export
 
 
 def _service(policy: Policy, name: str) -> Service:

@@ -27,6 +27,8 @@ class PlannedSession:
     announces: list[str]
     passes: bool = False
     """Whether it is told of learned routes too, which no plan can list."""
+    tables: list[str] = field(default_factory=list)
+    """BIRD's tables of its routes; empty: the main one of its address's family."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def supported(feature: str, version: Version) -> bool:
     return version >= SINCE[feature] and not (version[:2] == (3, 0) and feature in NOT_IN_3_0)
 
 
-def demand(feature: str, version: Version, path: str, if_supported: bool) -> bool:
+def demand(feature: str, version: Version, path: str, if_supported: bool, *, optional: bool = True) -> bool:
     """Whether a feature is rendered.
 
     Args:
@@ -27,6 +27,7 @@ def demand(feature: str, version: Version, path: str, if_supported: bool) -> boo
         version: The host's BIRD.
         path: Where in the policy it is asked for.
         if_supported: Whether the policy says that it may be left out.
+        optional: Whether a policy can say so at all.
 
     Raises:
         Refused: The version lacks it and it may not be left out.
@@ -36,7 +37,7 @@ def demand(feature: str, version: Version, path: str, if_supported: bool) -> boo
     if if_supported:
         return False
     since = dotted(SINCE[feature])
-    raise Refused(
-        f"BIRD: {path}: {feature} needs BIRD {since} or newer, and this host runs {dotted(version)}: upgrade it, take "
-        "it out of the policy, or say if_supported: true beside it"
-    )
+    ways = "upgrade it, take it out of the policy, or say if_supported: true beside it"
+    if not optional:
+        ways = "upgrade it, or take it out of the policy"
+    raise Refused(f"BIRD: {path}: {feature} needs BIRD {since} or newer, and this host runs {dotted(version)}: {ways}")

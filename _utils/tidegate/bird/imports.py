@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from ipaddress import ip_address
 from json import dumps
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,34 +18,43 @@ REJECTS = ("bogon_prefixes", "bogon_asns", "private_asns", "transit_free_asns", 
 """Kinds of routes that a policy rejects or accepts."""
 
 
-def imported(policy: Policy, name: str, family: Family, validated: bool) -> tuple[Import, ImportPolicy | None]:
-    """What is accepted from a neighbor, and the checks its routes must pass; no checks: ``None``.
+def imported(
+    policy: Policy, name: str, families: Iterable[Family], validated: bool
+) -> tuple[Import, dict[str, ImportPolicy]]:
+    """What is accepted from a neighbor, and the checks its routes must pass, by name; none where there is no check.
 
-    ``validated``: the host has an RPKI cache to ask.
+    ``families``: those of its routes, that of its address first. ``validated``: the host has an RPKI cache to ask.
     """
     assert policy.routing is not None
-    neighbor = policy.routing.neighbors[name]
+    neighbor = policy.index.neighbors[name]
     rules = policy.routing.rules(neighbor)
     if not validated:
         rules |= {"rpki": "ignore", "aspa": "ignore"}
     elif rules["rpki"] is None and neighbor.role != "ibgp":
         rules["rpki"] = "reject-invalid"
-    checks = None if rules["accept"] == "none" else _policy(policy, neighbor.role, rules, family)
-    found: Import = {
-        "accept": rules["accept"],
-        "max_prefix": bound(rules["max_prefix"]),
-        "local_pref": rules["local_pref"],
-    }
-    if checks is not None:
-        found["policy"] = policy_name(checks)
+    if rules["next_hop"] == "neighbor" and ip_address(neighbor.address).is_link_local:
+        # The next hop that is told may be a global address of the same machine: what counts is where packets go.
+        rules["next_hop"] = "gateway"
+    found: Import = {"accept": rules["accept"]}
+    policies = {}
+    for family in families if rules["accept"] != "none" else ():
+        checks = _policy(policy, neighbor.role, rules, family)
+        if checks is not None:
+            title = policy_name(checks)
+            policies[title] = checks
+            found["policy" if (":" in neighbor.address) == (family == "ipv6") else "other_policy"] = title
+    if rules["local_pref"] is not None:
+        found["local_pref"] = rules["local_pref"]
     if rules["med"] is not None:
         found["med"] = rules["med"]
+    if rules["max_prefix"] is not None:
+        found["max_prefix"] = bound(rules["max_prefix"])
     if rules["max_received"] is not None:
         found["max_received"] = bound(rules["max_received"])
     for key in ("prefixes", "origins", "refuse"):
         if rules[key]:
             found[key] = sorted(set(rules[key]))
-    return found, checks
+    return found, policies
 
 
 def bound(stated: importing.MaxPrefix | None) -> Bound | None:

@@ -13,6 +13,6 @@ def problems(planned: Desired) -> list[str]:
     for session in planned.sessions:
         if session.device is not None and device.index(session.device) is None:
             found.append(f"neighbor {session.name}: this host has no interface {session.device}")
-        elif session.local not in addresses:
+        elif session.local and session.local not in addresses:
             found.append(f"neighbor {session.name}: {session.local} is not an address of this host")
     return found

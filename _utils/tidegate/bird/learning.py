@@ -14,7 +14,7 @@ from tidegate.bird import quote
 from tidegate.bird.features import demand
 from tidegate.bird.parse import Version
 from tidegate.bird.quote import Syntax
-from tidegate.bird.section import BirdSection, Import, ImportPolicy, Neighbor
+from tidegate.bird.section import BirdSection, Family, Import, ImportPolicy, Neighbor
 from tidegate.host.errors import Refused
 
 LEARNED_FROM = {
@@ -62,8 +62,8 @@ class Functions:
         """Networks in which next hops may be: ``function`` and ``network``."""
         return [self._links[key] for key in sorted(self._links)]
 
-    def learn(self, neighbor: Neighbor) -> Syntax | None:
-        """The calls that decide about routes from a neighbor; none: nothing is accepted.
+    def learn(self, neighbor: Neighbor, family: Family) -> Syntax | None:
+        """The calls that decide about routes of a family from a neighbor; none: nothing is accepted.
 
         Raises:
             Refused: A value is not what it has to be, or a policy or set is missing; the neighbor is named.
@@ -73,11 +73,13 @@ class Functions:
             raise _refusal(neighbor, f"unknown import {rules['accept']!r} or role {role!r}")
         if rules["accept"] == "none":
             return None
-        digit = DIGITS[neighbor["family"]]
-        policy = self._policy(neighbor, digit)
+        digit = DIGITS[family]
+        policy = self._policy(neighbor, family)
         calls = [*self._checks(neighbor, policy, digit), *_settings(neighbor, rules)]
         if policy is not None:
             calls.append(f"tune_{policy['suffix']}()")
+        if rules.get("last_choice"):
+            calls.append("with_preference(0)")
         function = "learn_internal" if role == "ibgp" else "learn"
         suffix = "_default" if rules["accept"] == "default" else ""
         calls.append(f"{function}{suffix}{digit}({'' if role == 'ibgp' else LEARNED_FROM[role]})")
@@ -85,8 +87,9 @@ class Functions:
         calls += [f"{key}_{policy['suffix']}()" for key in ("rpki", "aspa") if policy and policy[key]]
         return Syntax(" && ".join(calls))
 
-    def _policy(self, neighbor: Neighbor, digit: str) -> dict[str, Any] | None:
-        name = neighbor["import_"].get("policy")
+    def _policy(self, neighbor: Neighbor, family: Family) -> dict[str, Any] | None:
+        rules, digit = neighbor["import_"], DIGITS[family]
+        name = rules.get("policy") if family == neighbor["family"] else rules.get("other_policy")
         if name is None:
             return None
         checks: ImportPolicy | None = self._section.get("policies", {}).get(name)
@@ -144,7 +147,7 @@ class Functions:
 
 def _settings(neighbor: Neighbor, rules: Import) -> list[str]:
     calls = []
-    if rules["local_pref"] is not None:
+    if rules.get("local_pref") is not None:
         calls.append(f"with_preference({_safe(neighbor, 'import.local_pref', quote.number, rules['local_pref'])})")
     if rules.get("med") is not None:
         calls.append(f"with_med({_safe(neighbor, 'import.med', quote.number, rules['med'])})")

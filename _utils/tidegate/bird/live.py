@@ -14,6 +14,7 @@ from pathlib import Path
 from tidegate.bird import conf, daemon, desired, interfaces, parse, routes, services
 from tidegate.bird.control import Control
 from tidegate.bird.desired import Desired
+from tidegate.bird.effects import effects
 from tidegate.bird.parse import OLDEST, Version
 from tidegate.host.errors import Failed, Refused, TidegateError
 from tidegate.host.paths import paths
@@ -58,7 +59,10 @@ def diff(generation: Path) -> list[str]:
         with control:
             running = daemon.running_marker(control)
     if running != planned.marker:
-        lines += _conf_changes(_running_conf(running), planned)
+        before = _running_conf(running)
+        if running is not None and conf.marker(before) == running:
+            lines += effects(before, planned.conf).lines()
+        lines += _conf_changes(before, planned)
     elif _text(paths().bird_conf) != planned.conf:
         lines.append(f"~ {paths().bird_conf} is not what BIRD runs: edited by hand, or not confirmed yet")
         lines += conf.difference(_text(paths().bird_conf), planned.conf)

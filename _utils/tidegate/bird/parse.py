@@ -96,13 +96,17 @@ def _session(name: str, details: list[str]) -> Session:
     def field(key: str, missing: str) -> str:
         return next((match[1] for line in details if (match := _FIELDS[key].match(line))), missing)
 
+    # One line for each family that the session carries.
+    def total(key: str) -> int:
+        return sum(int(match[1]) for line in details if (match := _FIELDS[key].match(line)))
+
     return Session(
         protocol=name,
         state=field("state", "Down"),
         address=field("address", ""),
         asn=int(field("asn", "0")),
         local_asn=int(field("local_asn", "0")),
-        imported=int(field("imported", "0")),
-        exported=int(field("exported", "0")),
+        imported=total("imported"),
+        exported=total("exported"),
         error=field("error", "").strip(),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Any
 
 from jinja2 import Environment, pass_context
@@ -22,9 +23,11 @@ MAX_TEXT = 255
 MAX_PASSWORD = 80
 """Bytes of a TCP MD5 key: TCP_MD5SIG_MAXKEYLEN in linux/tcp.h."""
 MAX_IDENTIFIER = 64
+ALGORITHMS = ("cmac aes128", "hmac sha1", "hmac sha256", "hmac sha384", "hmac sha512")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[a-z][a-z0-9]*")
-_PATTERN = re.compile(r"(?P<prefix>[0-9a-fA-F:./]+)(?:\{(?P<low>[0-9]{1,3}),(?P<high>[0-9]{1,3})\})?")
+_PATTERN = re.compile(r"(?P<prefix>[0-9a-fA-F:./]+)\{(?P<low>[0-9]{1,3}),(?P<high>[0-9]{1,3})\}")
+_LENGTH = re.compile(r"0|[1-9][0-9]{0,2}")
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -58,6 +61,13 @@ def word(value: Any) -> Syntax:
     """One of BIRD's own lower-case words, from a field that the schema restricts to a few."""
     if not isinstance(value, str) or not _WORD.fullmatch(value):
         raise ValueError("must be one lower-case word")
+    return Syntax(value)
+
+
+def algorithm(value: Any) -> Syntax:
+    """One of the ways to sign packets that BIRD and the kernel both know (TCP-AO)."""
+    if value not in ALGORITHMS:
+        raise ValueError(f"must be one of {', '.join(ALGORITHMS)}")
     return Syntax(value)
 
 
@@ -106,30 +116,51 @@ def ipv4(value: Any) -> Syntax:
 
 def prefix(value: Any) -> Syntax:
     """A prefix with no host bits set."""
-    return Syntax(str(ipaddress.ip_network(_text(value))))
+    return Syntax(_prefix(_text(value)))
+
+
+def _prefix(text: str) -> str:
+    """The canonical spelling. Sets have a hundred thousand: those that have it already are not worked out again."""
+    address, _, length = text.partition("/")
+    kind, bits = (AF_INET6, 128) if ":" in address else (AF_INET, 32)
+    try:
+        packed = inet_pton(kind, address)
+    except OSError:
+        return str(ipaddress.ip_network(text))
+    known = inet_ntop(kind, packed) == address and _LENGTH.fullmatch(length) and int(length) <= bits
+    if known and not int.from_bytes(packed, "big") & ((1 << (bits - int(length))) - 1):
+        return text
+    return str(ipaddress.ip_network(text))
 
 
 def prefixes(values: Any) -> Syntax:
     """Exact prefixes, for between the brackets of a set."""
-    return Syntax(", ".join(prefix(value) for value in values))
+    return Syntax(", ".join([_prefix(_text(value)) for value in values]))
 
 
 def patterns(values: Any) -> Syntax:
     """Prefixes that may carry lengths (``192.0.2.0/24{24,28}``), for between the brackets of a set."""
-    return Syntax(", ".join(_pattern(value) for value in values))
+    return Syntax(", ".join([_pattern(value) for value in values]))
 
 
-def _pattern(value: Any) -> Syntax:
-    match = _PATTERN.fullmatch(_text(value))
+def _pattern(value: Any) -> str:
+    if "{" not in _text(value):
+        return _plain(value)
+    match = _PATTERN.fullmatch(value)
     if match is None:
         raise ValueError("must be a prefix, or one with lengths such as 192.0.2.0/24{24,28}")
     network = ipaddress.ip_network(match["prefix"])
-    if match["low"] is None:
-        return Syntax(str(network))
     low, high = int(match["low"]), int(match["high"])
     if not network.prefixlen <= low <= high <= network.max_prefixlen:
         raise ValueError("must have lengths between its own and its family's")
-    return Syntax(f"{network}{{{low},{high}}}")
+    return f"{network}{{{low},{high}}}"
+
+
+def _plain(text: str) -> str:
+    try:
+        return _prefix(text)
+    except ValueError:
+        raise ValueError("must be a prefix, or one with lengths such as 192.0.2.0/24{24,28}") from None
 
 
 def patterns_and_longer(values: Any) -> Syntax:
@@ -156,7 +187,7 @@ def communities(values: Any) -> Syntax:
 
 def prefixes_and_longer(values: Any) -> Syntax:
     """Prefixes and every more specific one, for between the brackets of a set."""
-    return Syntax(", ".join(f"{prefix(value)}+" for value in values))
+    return Syntax(", ".join([f"{_prefix(_text(value))}+" for value in values]))
 
 
 def community(value: Any) -> Syntax:
@@ -199,7 +230,7 @@ def secret(context: Context, reference: Any, field: str) -> Syntax:
 def install(environment: Environment) -> None:
     """Give a Jinja2 environment these filters, each taking the field's name first."""
     for function in (
-        *(identifier, word, quoted, number, bounded, ip, ipv4, prefix, prefixes, prefixes_and_longer),
+        *(identifier, word, algorithm, quoted, number, bounded, ip, ipv4, prefix, prefixes, prefixes_and_longer),
         *(community, large_community, communities, extended_community, patterns, patterns_and_longer, asns),
     ):
         environment.filters[function.__name__] = _naming_the_field(function)

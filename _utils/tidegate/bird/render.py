@@ -13,12 +13,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
-from tidegate.bird import bogons, quote
+from tidegate.bird import bogons, quote, sessions
 from tidegate.bird.learning import Functions
 from tidegate.bird.parse import OLDEST, Version, dotted
 from tidegate.bird.passing import Passing
 from tidegate.bird.quote import Syntax
 from tidegate.bird.section import BirdSection, Export, Family, Neighbor
+from tidegate.bird.section import families as spoken
 from tidegate.host.errors import Refused
 
 _TYPED_FUNCTIONS: Version = (2, 15, 0)
@@ -27,21 +28,22 @@ _SESSION_KEYS = ("name", "protocol", "family", "address", "local", "device", "as
 _NO_MARKER = Syntax("0" * 16)
 _FAMILIES: dict[Family, tuple[str, str]] = {"ipv4": ("4", "0.0.0.0/0"), "ipv6": ("6", "::/0")}
 _OPTIONAL: dict[str, Any] = {
-    "max_exported": None,
-    "local_role": None,
+    **dict.fromkeys(Neighbor.__optional_keys__),
+    "keys": [],
     "require_roles": False,
     "import_table": False,
     "passive": False,
     "ttl_security": False,
-    "graceful_restart": None,
+    "extended_next_hop": False,
+    "reflected": False,
 }
 """Keys of a session that a plan leaves out where they say nothing."""
 # What the templates define besides the announcements; a session may not take one of these names.
 _OWN_NAMES = re.compile(
     r"(kernel|svc|services|announced|default|is_ours|is_service|learn|learn_default|learn_internal"
     r"|learn_internal_default|announce_default)[46]"
-    r"|(check|tune|is_blackhole|in|within|hit|from|on_link|pass|rpki|aspa|aggregate)_.*|rpki[46]|aspas|is_from_uphill|with_preference|with_med"
-    r"|(master|static|device|direct)[0-9]+|[A-Z][A-Z0-9_]+"
+    r"|(check|tune|is_blackhole|in|within|hit|from|on_link|pass|rpki|aspa|aggregate|obey)_.*|rpki[46]|aspas|is_from_uphill|is_way[46]|with_preference|with_med"
+    r"|(master|static|device|direct|bfd)[0-9]+|vrf_.*|connected|liveness|[A-Z][A-Z0-9_]+"
 )
 
 
@@ -114,17 +116,27 @@ def _view(section: BirdSection, version: Version) -> dict[str, Any]:
     announcements: dict[str, dict[str, Any]] = {}
     aggregates = _aggregates(section, families)
     functions, passing = Functions(section, version), Passing()
-    neighbors = [
-        {
-            **_OPTIONAL,
-            **neighbor,
-            "import_": {"max_received": None, **neighbor["import_"]},
-            "family": families[neighbor["family"]],
-            "learn": functions.learn(neighbor),
-            "announce": _announce(neighbor, families, announcements, aggregates, passing),
-        }
-        for neighbor in section["neighbors"]
-    ]
+    neighbors = []
+    for neighbor in section["neighbors"]:
+        channels = [
+            {
+                "family": families[family],
+                "learn": functions.learn(neighbor, family),
+                "announce": _announce(neighbor, family, families, announcements, aggregates, passing),
+            }
+            for family in spoken(neighbor)
+        ]
+        sessions.demand_features(neighbor, version)
+        neighbors.append(
+            {
+                **_OPTIONAL,
+                "description": neighbor["name"],
+                **neighbor,
+                "import_": {"max_received": None, "max_prefix": None, **neighbor["import_"]},
+                "channels": channels,
+                "table": sessions.table(neighbor),
+            }
+        )
     shown = [announcements[key] for key in sorted(announcements, key=lambda key: announcements[key]["function"])]
     _refuse_clashes(section, {announcement["function"] for announcement in shown})
     return {
@@ -132,6 +144,11 @@ def _view(section: BirdSection, version: Version) -> dict[str, Any]:
         "families": list(families.values()),
         "announcements": shown,
         "neighbors": neighbors,
+        "vrfs": sessions.vrfs(section),
+        "reflects": any(neighbor.get("reflected") for neighbor in section["neighbors"]),
+        "liveness": any("bfd" in neighbor for neighbor in section["neighbors"]),
+        # A next hop that is not on a link is looked up: among the host's own routes, for BGP alone does not know it.
+        "recursive": any(neighbor["device"] is None for neighbor in section["neighbors"]),
         "policies": functions.policies,
         "caches": section.get("caches", []),
         "aggregates": list(aggregates.values()),
@@ -139,6 +156,7 @@ def _view(section: BirdSection, version: Version) -> dict[str, Any]:
         "sets": functions.sets,
         "links": functions.links,
         "passes": passing.functions,
+        "obeys": passing.actions,
         "defaults": [family for family in families.values() if family["digit"] in passing.defaults],
         "bogons": {"4": bogons.IPV4, "6": bogons.IPV6},
         "reserved_asns": bogons.RESERVED_ASNS,
@@ -173,6 +191,7 @@ def _family(section: BirdSection, name: Family) -> dict[str, Any]:
 
 def _announce(
     neighbor: Neighbor,
+    family: Family,
     families: Mapping[Family, dict[str, Any]],
     announcements: dict[str, dict[str, Any]],
     aggregates: Mapping[str, dict[str, Any]],
@@ -184,19 +203,19 @@ def _announce(
     """
     calls = []
     for export in neighbor["export"]:
-        if not export["prefixes"]:
+        if not any((":" in prefix) == (family == "ipv6") for prefix in export["prefixes"]):
             continue
-        key = f"{neighbor['family']} {json.dumps(export, sort_keys=True)}"
+        key = f"{family} {json.dumps(export, sort_keys=True)}"
         if key not in announcements:
             taken = {announcement["function"] for announcement in announcements.values()}
             announcements[key] = {
                 **{"extended_communities": None, **export},
                 "aggregate": aggregates[export["service"]]["protocol"] if export["service"] in aggregates else None,
-                "family": families[neighbor["family"]],
-                "function": _function_name(export, families[neighbor["family"]]["digit"], taken),
+                "family": families[family],
+                "function": _function_name(export, families[family]["digit"], taken),
             }
         calls.append(f"{announcements[key]['function']}()")
-    calls += passing.calls(neighbor, families[neighbor["family"]]["digit"])
+    calls += passing.calls(neighbor, families[family]["digit"])
     if not calls:
         return None
     guard, terms = passing.guard(neighbor), " || ".join(calls)
@@ -231,6 +250,7 @@ def _desired(section: BirdSection, marker: str) -> dict[str, Any]:
                 "accept": neighbor["import_"]["accept"],
                 "announces": sorted(_announced(neighbor)),
                 **({"passes": True} if neighbor.get("learned") else {}),
+                **({"tables": tables} if (tables := sessions.tables(neighbor)) else {}),
             }
             for neighbor in section["neighbors"]
         ],
@@ -242,7 +262,7 @@ def _json(document: Any) -> str:
 
 
 def _announced(neighbor: Neighbor) -> set[str]:
-    own = {_FAMILIES[neighbor["family"]][1]} if neighbor.get("default_route") else set[str]()
+    own = {_FAMILIES[family][1] for family in spoken(neighbor)} if neighbor.get("default_route") else set[str]()
     return own | {prefix for export in neighbor["export"] for prefix in export["prefixes"]}
 
 

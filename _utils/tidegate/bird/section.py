@@ -70,7 +70,7 @@ class ImportPolicy(TypedDict, total=False):
     """Checks that routes of one family must pass, and what is set on them. A key that is absent checks nothing.
 
     ``length`` is the shortest and the longest; ``transit_free_asns`` holds the networks that must not be behind the
-    neighbor; each ``True`` rejects (or, ``graceful_shutdown``, honours) what it is named after.
+    neighbor; ``gateway``: what BIRD made of the next hop is the neighbor; each ``True`` rejects (or, ``graceful_shutdown``, honours) what it is named after.
     """
 
     role: Role
@@ -82,7 +82,7 @@ class ImportPolicy(TypedDict, total=False):
     length: list[int]
     max_path_length: int
     first_as: bool
-    next_hop: Literal["neighbor", "link"]
+    next_hop: Literal["neighbor", "link", "gateway"]
     graceful_shutdown: bool
     blackhole: Blackhole
     tuning: list[Tuning]
@@ -101,23 +101,27 @@ class RouteSet(TypedDict):
 
 class _Import(TypedDict):
     accept: Literal["all", "default", "none"]
-    max_prefix: Bound | None
-    local_pref: int | None
 
 
 class Import(_Import, total=False):
     """What is accepted from a neighbor; ``local_pref`` and ``med`` are set on what is accepted.
 
-    ``policy`` names one of the section's policies; ``prefixes`` (any must hold the prefix), ``origins`` (any must hold
-    the path's last AS) and ``refuse`` (none may hold the prefix or an AS of the path) name its sets.
+    ``policy`` names one of the section's policies, ``other_policy`` that for routes of the family that the session's
+    address is not of; ``prefixes`` (any must hold the prefix), ``origins`` (any must hold
+    the path's last AS) and ``refuse`` (none may hold the prefix or an AS of the path) name its sets. ``last_choice``:
+    a drain leads our own traffic to others; whatever else sets a preference.
     """
 
+    max_prefix: Bound | None
+    local_pref: int | None
     policy: str
+    other_policy: str
     med: int
     max_received: Bound | None
     prefixes: list[str]
     origins: list[str]
     refuse: list[str]
+    last_choice: bool
 
 
 class _Export(TypedDict):
@@ -130,24 +134,53 @@ class _Export(TypedDict):
 
 
 class Export(_Export, total=False):
-    """One service or aggregate announced to one neighbor; ``prefixes`` are of the session's family alone."""
+    """One service or aggregate announced to one neighbor; ``prefixes`` are of one family, which the session carries."""
 
     extended_communities: list[str]
+
+
+class Key(TypedDict):
+    """One TCP-AO key (RFC 5925); ``secret`` names what the minion looks up."""
+
+    id: int
+    secret: str
+    algorithm: str
+    use: Literal["preferred", "normal", "deprecated"]
+
+
+class Bfd(TypedDict):
+    """BFD's times (RFC 5880): ``interval`` in milliseconds, and how many lost packets end the session."""
+
+    interval: int
+    multiplier: int
+
+
+class Vrf(TypedDict):
+    """A VRF on the host: its device and its kernel table."""
+
+    device: str
+    table: int
+
+
+class Action(TypedDict, total=False):
+    """What a community on a customer's route asks for; exactly one of the two communities is given."""
+
+    community: str
+    large_community: str
+    refuse: bool
+    prepend: int
+    no_export: bool
 
 
 class _Neighbor(TypedDict):
     name: str
     protocol: str
-    description: str
     address: str
     local: str
     device: str | None
     family: Family
     asn: int
     role: Role
-    password: SecretReference | None
-    hold_time: int | None
-    keepalive: int | None
     import_: Import
     export: list[Export]
 
@@ -159,12 +192,31 @@ class Neighbor(_Neighbor, total=False):
     ``link`` is the network on it, where next hops may be anywhere on it. ``learned`` are the roles whose routes the
     neighbor is told of, ``default_route`` whether we announce one, ``max_exported`` a bound on what it is told.
     ``local_role`` is what we are to it, told when the session opens (RFC 9234); ``require_roles`` insists on an answer.
+    ``actions`` are what communities on customers' routes ask for towards it.
     ``passive``, ``ttl_security`` (RFC 5082) and ``graceful_restart`` (RFC 4724) are absent where BIRD's way will do.
     ``import_table`` keeps what the neighbor sent, so that it can be judged again when a cache says something new.
+    ``description`` is the name unless stated. ``local`` is empty where the address is link-local: BIRD finds its own.
+    ``families`` is there where the session carries more, or other, routes than those of its address's family.
+    ``multihop`` is the most hops, ``stale_time`` in seconds (RFC 9494); ``reflected`` (RFC 4456): we are its reflector.
+    A plan leaves out what says nothing; older ones have nulls there.
     """
 
+    description: str
+    password: SecretReference | None
+    hold_time: int | None
+    keepalive: int | None
+    families: list[Family]
+    keys: list[Key]
+    bfd: Bfd
+    multihop: int
+    extended_next_hop: bool
+    add_paths: Literal["both", "send", "receive"]
+    stale_time: int
+    vrf: Vrf
+    reflected: bool
     link: str
     learned: list[Role]
+    actions: list[Action]
     default_route: bool
     max_exported: Bound | None
     local_role: Literal["provider", "customer", "peer", "rs_server", "rs_client"]
@@ -173,6 +225,11 @@ class Neighbor(_Neighbor, total=False):
     passive: bool
     ttl_security: bool
     graceful_restart: Literal["full", "none"]
+
+
+def families(neighbor: Neighbor) -> list[Family]:
+    """The families of the routes that a session carries, that of its address first if it is one of them."""
+    return neighbor.get("families") or [neighbor["family"]]
 
 
 class ServiceCheck(TypedDict):

@@ -24,8 +24,10 @@ TemplatesOption = Annotated[
 
 def text(section: BirdSection, bird_version: tuple[int, int, int], templates: Path) -> str:
     """A host's ``bird.conf``; ends the command if it cannot be rendered."""
-    references = [neighbor["password"] for neighbor in section["neighbors"]]
-    secrets = {reference["secret"]: f"<secret {reference['secret']}>" for reference in references if reference}
+    passwords = [neighbor.get("password") for neighbor in section["neighbors"]]
+    references = [password["secret"] for password in passwords if password]
+    references += [key["secret"] for neighbor in section["neighbors"] for key in neighbor.get("keys", ())]
+    secrets = {reference: f"<secret {reference}>" for reference in references}
     try:
         files = bird.render(section, version=bird_version, templates=templates, secrets=secrets, key=b"")
     except Refused as error:

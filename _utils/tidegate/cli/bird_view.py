@@ -32,7 +32,7 @@ def table(section: BirdSection | None) -> RenderableType:
 
 def _accepts(neighbor: Neighbor) -> str:
     rules = neighbor["import_"]
-    bound = rules["max_prefix"]
+    bound = rules.get("max_prefix")
     return rules["accept"] + (f" ≤ {bound['limit']}" if bound else "")
 
 

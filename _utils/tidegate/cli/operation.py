@@ -18,6 +18,7 @@ from tidegate.cli.operation_arguments import (
     BelowOption,
     EverOption,
     ForOption,
+    GracefullyOption,
     How,
     HowOption,
     IdArgument,
@@ -79,6 +80,7 @@ def drain(
     lasts: ForOption = None,
     how: HowOption = How.WITHDRAW,
     times: TimesOption = None,
+    gracefully: GracefullyOption = None,
     below: BelowOption = False,
     later: LaterOption = False,
     wait: WaitOption = WAIT,
@@ -94,6 +96,8 @@ def drain(
 
     [bold]tidegate drain pop=lhr1 --how graceful --because "power works"[/bold]
 
+    [bold]tidegate drain pop=lhr1 --gracefully 300 --because "power works"[/bold]
+
     [bold]tidegate drain pop=lhr1 neighbor=lhr1-transit --because "they flap"[/bold]
     """
     from tidegate.rollout import draining, operating
@@ -101,7 +105,8 @@ def drain(
     with terminal.sentences(as_json):
         opened = stores.opened(store)
         wanted = operating.of_words(target)
-        settings: dict[str, Any] = {"how": how.value} if times is None else {"how": how.value, "times": times}
+        stated = {"how": how.value, "times": times, "gracefully": gracefully}
+        settings: dict[str, Any] = {key: value for key, value in stated.items() if value is not None}
         if not below:
             draining.spare(opened, wanted, settings)
         operation, hosts = operating.begin(opened, "drain", wanted, settings, who=who(), why=because, lasts=lasts)

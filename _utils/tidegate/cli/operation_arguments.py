@@ -41,6 +41,14 @@ HowOption = Annotated[
     ),
 ]
 TimesOption = Annotated[int | None, typer.Option("--times", min=1, help="How often --how prepend prepends.")]
+GracefullyOption = Annotated[
+    int | None,
+    typer.Option(
+        "--gracefully",
+        help="Seconds for which announcements are the last choice before they are withdrawn, and again on undrain. "
+        "Hosts follow with the next highstate after that.",
+    ),
+]
 LaterOption = Annotated[
     bool, typer.Option("--later", help="Leave it to the hosts' next highstate instead of telling them now.")
 ]

@@ -31,13 +31,31 @@ def prefix(text: str) -> str:
 
 
 def _address(text: str) -> str:
+    if ip_link_local(text):
+        raise unlike("an address that is not link-local", "Give its global address on the link.")
+    return _other(text)
+
+
+def ip_link_local(text: str) -> bool:
+    """Whether a text is a link-local address of either family."""
+    try:
+        return ip_address(text).is_link_local
+    except ValueError:
+        return False
+
+
+def _neighbor(text: str) -> str:
+    if ip_link_local(text) and ":" not in text:
+        raise unlike("an address that is not link-local, or an IPv6 one", "Give the neighbor's address on the link.")
+    return _other(text)
+
+
+def _other(text: str) -> str:
     try:
         address = ip_address(text)
     except ValueError:
         hint = "An address stands for one machine: leave the prefix length out." if "/" in text else ""
         raise unlike("an IPv4 or IPv6 address", hint) from None
-    if address.is_link_local:
-        raise unlike("an address that is not link-local", "Give the neighbor's global address on the link.")
     if address.is_multicast or address.is_unspecified or address.is_loopback or "%" in text:
         raise unlike("the address of one other machine")
     return str(address)
@@ -80,6 +98,9 @@ Prefix = Annotated[
     ),
 ]
 Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F:.]+$"})]
+NeighborAddress = Annotated[
+    str, AfterValidator(_neighbor), WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F:.]+$"})
+]
 InterfaceAddress = Annotated[
     str, AfterValidator(_interface), WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F:.]+/[0-9]+$"})
 ]

@@ -10,12 +10,15 @@ from functools import cached_property
 from ipaddress import ip_interface, ip_network
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from tidegate.policy.addresses import bare, contributing, family, on_link
+from tidegate.policy.addresses import bare, contributing, family, ip_link_local, on_link
+from tidegate.policy.mesh_sessions import generated
 from tidegate.policy.selectors import Match, Recipients, is_glob
 from tidegate.policy.shaping import TrafficClass, Tree, classes_of, rate_of, walk
 
 if TYPE_CHECKING:
+    from tidegate.policy.fleet import Interface
     from tidegate.policy.model import Policy
+    from tidegate.policy.routing import Neighbor
 
 Shared = TypeVar("Shared")
 
@@ -87,13 +90,21 @@ class Index:
         return self._chosen[label, value]
 
     @cached_property
+    def neighbors(self) -> dict[str, Neighbor]:
+        """Every neighbor by name: those that are written, and those that meshes stand for."""
+        if self._policy.routing is None:
+            return {}
+        written = self._policy.routing.neighbors
+        # One that is written goes before one of the same name that is worked out; a check says so.
+        return {**generated(self._policy, self), **written} if self._policy.routing.meshes else dict(written)
+
+    @cached_property
     def neighbors_of(self) -> dict[str, list[str]]:
         """Host → names of its neighbors, sorted."""
         found: dict[str, list[str]] = defaultdict(list)
-        if self._policy.routing:
-            for name, neighbor in sorted(self._policy.routing.neighbors.items()):
-                for host in self.select(neighbor.match):
-                    found[host].append(name)
+        for name, neighbor in sorted(self.neighbors.items()):
+            for host in self.select(neighbor.match):
+                found[host].append(name)
         return found
 
     @cached_property
@@ -144,8 +155,14 @@ class Index:
         routing = self._policy.routing
         return [self._recipients(announcement.to) for announcement in routing.announcements] if routing else []
 
+    @cached_property
+    def actions(self) -> list[frozenset[str]]:
+        """For each action, the names of the neighbors that it is about."""
+        routing = self._policy.routing
+        return [self._recipients(action.to) for action in routing.actions] if routing else []
+
     def _recipients(self, to: Recipients) -> frozenset[str]:
-        neighbors = self._policy.routing.neighbors if self._policy.routing else {}
+        neighbors = self.neighbors
         named = (
             {name for pattern in to.neighbor for name in glob(pattern, neighbors)} if to.neighbor else set(neighbors)
         )
@@ -178,27 +195,35 @@ class Index:
     def connection(self, host: str, neighbor: str) -> tuple[str, str | None] | None:
         """The host's own address and device towards a neighbor, or ``None`` if they have no network in common.
 
-        Our own routers (``ibgp``) may be further away: then the first address of the family, by interface name, serves,
-        and there is no device, for packets may come and go by any.
+        Our own routers (``ibgp``), and neighbors some hops away, may be further: then the first address of the family,
+        by interface name or on the session's source, serves, and there is no device, for packets may come and go by
+        any. Towards a link-local address the own one is BIRD's to find: it is empty.
         """
-        assert self._policy.routing is not None
-        peer = self._policy.routing.neighbors[neighbor]
-        interfaces = sorted(self._policy.fleet.hosts[host].interfaces.items())
-        for _, interface in interfaces:
+        peer = self.neighbors[neighbor]
+        interfaces = self._interfaces(host, peer)
+        if ip_link_local(peer.address):
+            found = self._policy.fleet.hosts[host].interfaces.get(peer.interface or "")
+            return ("", found.device) if found else None
+        for interface in interfaces if peer.multihop is None else ():
             for own in interface.addresses:
                 if on_link(own, peer.address):
                     return bare(own), interface.device
-        if peer.role == "ibgp":
-            for _, interface in interfaces:
+        if peer.role == "ibgp" or peer.multihop is not None:
+            for interface in interfaces:
                 for own in interface.addresses:
                     if family(own) == family(peer.address):
                         return bare(own), None
         return None
 
+    def _interfaces(self, host: str, peer: Neighbor) -> list[Interface]:
+        """The interfaces that a session may run over or come from, by name."""
+        every = self._policy.fleet.hosts[host].interfaces
+        stated = peer.source or peer.interface
+        return [every[name] for name in sorted(every) if stated is None or name == stated]
+
     def link(self, host: str, neighbor: str) -> str:
         """The network that a host and a neighbor have in common; the neighbor's address alone if there is none."""
-        assert self._policy.routing is not None
-        address = self._policy.routing.neighbors[neighbor].address
+        address = self.neighbors[neighbor].address
         for _, interface in sorted(self._policy.fleet.hosts[host].interfaces.items()):
             for own in interface.addresses:
                 if on_link(own, address):
@@ -207,10 +232,7 @@ class Index:
 
     def neighbor_addresses(self, host: str) -> list[str]:
         """The addresses of a host's neighbors, sorted."""
-        if self._policy.routing is None:
-            return []
-        neighbors = self._policy.routing.neighbors
-        return sorted({neighbors[name].address for name in self.neighbors_of.get(host, ())})
+        return sorted({self.neighbors[name].address for name in self.neighbors_of.get(host, ())})
 
     def shared(self, key: Hashable, make: Callable[[], Shared]) -> Shared:
         """Part of a plan that many hosts have in common, made once; whoever receives it must not change it."""

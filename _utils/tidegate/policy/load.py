@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tidegate.policy import prefix_files, route_sets
+from tidegate.policy import prefix_files, route_sets, templates
 from tidegate.policy.checks import every
 from tidegate.policy.document import ROOT, Document, merge
 from tidegate.policy.errors import NOTHING, KeyPath, Problem
@@ -74,11 +74,13 @@ def policy_files(pillar_dir: Path) -> list[Path]:
 def _examine(document: Document, problems: list[Problem], *, partial: bool) -> Loaded:
     """Hold a merged document against schema and checks; of a partial one, nothing is concluded from what it lacks."""
     problems = problems + document.problems
+    copied = templates.expand(document)
     draft, found = validate(document.data)
     if partial:
         found = [problem for problem in found if not is_missing(problem)]
     elif draft is not None:
         found += every.problems(draft)
+    found = [replace(problem, path=templates.written(problem.path, copied)) for problem in found]
     misread = {problem.path for problem in problems if problem.value is not NOTHING}
     problems += [_placed(problem, document) for problem in found if not _within(problem.path, misread)]
     if problems or draft is None:

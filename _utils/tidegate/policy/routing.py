@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 from typing_extensions import Self
 
-from tidegate.policy.addresses import Address, Prefix
+from tidegate.policy.actions import Action
+from tidegate.policy.addresses import NeighborAddress, Prefix
 from tidegate.policy.durations import Duration, between, seconds
 from tidegate.policy.errors import unlike
 from tidegate.policy.importing import Asn, Community, ExtendedCommunity, Import, LargeCommunity, Uint32, rules
+from tidegate.policy.meshes import Mesh
 from tidegate.policy.passing import Export
 from tidegate.policy.route_sets import RouteSet
 from tidegate.policy.rpki import Rpki
 from tidegate.policy.selectors import Match, Recipients, Role
 from tidegate.policy.service_checks import OnTrouble, ServiceCheck
-from tidegate.policy.strict import Listed, Name, OneOrMore, Several, Strict, Text, one_or_more, spelt
+from tidegate.policy.sessions import Family, SessionOptions
+from tidegate.policy.strict import Listed, Name, OneOrMore, Several, Strict, Text, one_or_more
 
 MOST_CHECKS = 8
 """Of one service: each is a thread of the checker on every host that announces it."""
 
-SECRET = r"[A-Za-z0-9][A-Za-z0-9_./-]{0,95}"
-SecretName = Annotated[
-    str,
-    spelt(SECRET, "the name of a secret such as bgp/lhr1-transit: letters, digits, '_', '.', '/' and '-'"),
-    WithJsonSchema({"type": "string", "pattern": f"^{SECRET}$"}),
-]
-
+OpenRoles = Literal["none", "announce", "require"]
 
 TRANSIT_FREE = (174, 701, 1299, 2914, 3257, 3320, 3356, 3491, 5511, 6453, 6461, 6762, 6830, 7018, 12956)
 """AS numbers of networks known to be free of transit, as of 2025 (Wikipedia, "Tier 1 network")."""
@@ -89,52 +86,62 @@ class Aggregate(Strict):
     of: Name = Field(description="The service without which it is not announced.")
 
 
-class SecretReference(Strict):
-    """The name of a secret; the minion looks its value up in its own pillar (`traffic_secrets`)."""
-
-    secret: SecretName = Field(
-        description="Key under `traffic_secrets` in the minion's pillar, such as bgp/lhr1-transit."
-    )
+def _named_by_either(schema: dict[str, Any]) -> None:
+    """AS number and role may come from the template."""
+    schema["required"] = ["match", "address"]
+    schema["allOf"] = [{"anyOf": [{"required": ["template"]}, {"required": ["asn", "role"]}]}]
 
 
-class Neighbor(Strict):
+class Template(SessionOptions):
+    """What neighbors that name it have in common; what a neighbor says itself goes before it, key by key."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    asn: Asn | None = Field(default=None, description="The AS number of the neighbors.")
+    role: Role | None = Field(default=None, description="What the neighbors are to us.")
+    description: Text | None = Field(default=None, description="One line for people.")
+    roles: OpenRoles = Field(default="none", description="As of a neighbor (RFC 9234).")
+    import_: Import | None = Field(default=None, alias="import", description="What is accepted from the neighbors.")
+    export: Export | None = Field(default=None, description="What the neighbors are told besides our services.")
+
+
+class Neighbor(SessionOptions):
     """A BGP neighbor, and the hosts that have a session with it."""
 
+    model_config = ConfigDict(json_schema_extra=_named_by_either)
+
     match: Match = Field(description="The hosts that have this session.")
-    address: Address = Field(description="Its address; on a network that an interface of every matched host is in.")
+    address: NeighborAddress = Field(
+        description="Its address; on a network that an interface of every matched host is in, or link-local."
+    )
     asn: Asn = Field(description="Its AS number.")
     role: Role = Field(
         description="What it is to us: provider, peer, customer, rs (an exchange's route server), rs-client (we are "
         "its route server), or ibgp (our own router)."
     )
+    template: Name | None = Field(
+        default=None, description="One of `routing.templates`, for all that the neighbor does not say itself."
+    )
     description: Text | None = Field(
         default=None, description="One line for people; the neighbor's name unless stated."
     )
-    password: SecretReference | None = Field(default=None, description="TCP MD5 password (RFC 2385), by reference.")
-    hold_time: int | None = Field(
-        default=None, ge=3, le=65535, description="Seconds without a message until the session ends."
-    )
-    keepalive: int | None = Field(
-        default=None, ge=1, le=65535, description="Seconds between keepalives; below the hold time."
-    )
-    passive: bool = Field(default=False, description="Whether we wait for the neighbor to open the session.")
-    ttl_security: bool = Field(
-        default=False,
-        description="Whether packets must have come no further than the link (GTSM, RFC 5082); the neighbor must do "
-        "the same.",
-    )
-    graceful_restart: Literal["aware", "full", "none"] = Field(
-        default="aware",
-        description="Whether the neighbor keeps our routes while BIRD restarts (`full`, RFC 4724), we only keep its "
-        "(`aware`), or neither.",
-    )
-    roles: Literal["none", "announce", "require"] = Field(
+    roles: OpenRoles = Field(
         default="none",
         description="Whether both ends tell each other their roles (RFC 9234) and mark routes that must not go up "
         "again; `require` ends a session with a neighbor that does not. A neighbor of another opinion ends it too.",
     )
+    reflected: bool = Field(
+        default=False, description="Whether we are the neighbor's route reflector (RFC 4456); for our own routers."
+    )
     import_: Import = Field(default_factory=Import, alias="import", description="What is accepted from it.")
     export: Export = Field(default_factory=Export, description="What it is told besides our services.")
+
+    @property
+    def spoken(self) -> tuple[Family, ...]:
+        """The families of its routes, that of its address first."""
+        own: Family = "ipv6" if ":" in self.address else "ipv4"
+        families = set(self.families or (own,))
+        return tuple(sorted(families, key=lambda family: (family != own, family)))
 
 
 class Announcement(Strict):
@@ -167,6 +174,12 @@ class Routing(Strict):
         default_factory=dict, description="Aggregates by name; announced like services, by that name."
     )
     neighbors: dict[Name, Neighbor] = Field(default_factory=dict, description="Neighbors by name.")
+    templates: dict[Name, Template] = Field(
+        default_factory=dict, description="What several neighbors have in common, by the name they ask for it by."
+    )
+    meshes: dict[Name, Mesh] = Field(
+        default_factory=dict, description="Sessions between our own routers, worked out from the fleet."
+    )
     imports: dict[Role, Import] = Field(
         default_factory=dict, description="What is accepted from neighbors of a role, unless they say themselves."
     )
@@ -176,6 +189,10 @@ class Routing(Strict):
     rpki: Rpki | None = Field(default=None, description="Where routes' origins are looked up; nowhere unless stated.")
     transit_free: Listed[Asn] = Field(
         default=TRANSIT_FREE, description="Networks that buy transit from nobody; the well-known ones unless stated."
+    )
+    actions: Listed[Action] = Field(
+        default=(),
+        description="Communities by which customers and route-server clients say to whom their routes go, and how.",
     )
     announcements: Listed[Announcement] = Field(
         default=(), description="Which service is announced where, to whom and how."

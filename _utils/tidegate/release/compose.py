@@ -1,13 +1,15 @@
 """A host's plan with the operations put to it that are in force: what it is served is this, not the release's alone.
 
 Only a drain changes a plan. It takes announcements back or makes them the last choice; every session stays up, and what
-is not drained stays as it is. Pure: equal plans and operations give equal digests, in whatever order operations come.
+is not drained stays as it is. A drain may begin gracefully: then its announcements are the last choice first, until
+others have moved away. Pure: equal plans, operations and moments give equal digests, in whatever order operations come.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tidegate.bird.section import BirdSection, Export, Neighbor
@@ -38,11 +40,21 @@ class Drain:
         target: Labels of hosts, ``service`` and ``neighbor``; all that are given must hold.
         how: ``withdraw``, ``prepend`` or ``graceful``.
         times: How many more times our AS number is prepended.
+        since: When it began.
+        gracefully: For how many seconds it is ``graceful`` first.
     """
 
     target: Mapping[str, str]
     how: str
     times: int
+    since: datetime
+    gracefully: int = 0
+
+    def at(self, now: datetime | None) -> Drain:
+        """The drain as it is at a moment; without one, as it is in the end."""
+        if self.gracefully and now is not None and now < self.since + timedelta(seconds=self.gracefully):
+            return replace(self, how="graceful")
+        return self
 
     def concerns(self, labels: Mapping[str, str]) -> bool:
         """Whether it is about a host with these labels."""
@@ -52,14 +64,19 @@ class Drain:
         """Whether it is about a service's announcement to a neighbor, of a host that it concerns."""
         return self.target.get("neighbor", neighbor) == neighbor and self.target.get("service", service) == service
 
+    def shuns(self, neighbor: str) -> bool:
+        """Whether what a neighbor announces is to be the last choice: not where a single service is drained."""
+        return self.how == "graceful" and "service" not in self.target and self.hits(neighbor, "")
 
-def composed(plan: Plan, operations: Sequence[Operation]) -> Plan:
+
+def composed(plan: Plan, operations: Sequence[Operation], now: datetime | None = None) -> Plan:
     """The plan that a host is served.
 
     Args:
         plan: The plan of the host's release.
         operations: Those in force; expired ones are the caller's to leave out. Those for other hosts, and of other
             kinds than ``drain``, change nothing. Of several prepends of one announcement the longest holds.
+        now: At which moment: a drain may begin gracefully. Without one, as it will be when that is over.
 
     Returns:
         The same plan where nothing is changed, else a new one with a digest of its own.
@@ -68,7 +85,7 @@ def composed(plan: Plan, operations: Sequence[Operation]) -> Plan:
         Refused: A drain says nothing that can be understood: it must not be taken for no drain, nor for one of all.
     """
     section = plan.bird
-    drains = [drain for drain in _drains(operations) if drain.concerns(plan.document["labels"])]
+    drains = [drain.at(now) for drain in _drains(operations) if drain.concerns(plan.document["labels"])]
     if section is None or not drains:
         return plan
     drained = _drained(section, drains)
@@ -80,19 +97,21 @@ def composed(plan: Plan, operations: Sequence[Operation]) -> Plan:
 def _drains(operations: Sequence[Operation]) -> Iterator[Drain]:
     for operation in operations:
         if operation.kind == "drain":
-            yield _drain(operation.id, operation.target, operation.settings)
+            yield _drain(operation)
 
 
-def _drain(name: object, target: Mapping[str, Any], settings: Mapping[str, Any]) -> Drain:
+def _drain(operation: Operation) -> Drain:
+    name, target, settings = operation.id, operation.target, operation.settings
     unknown = sorted(set(target) - {*LABELS, *SELECTS})
     if unknown or not target or not all(isinstance(value, str) and value for value in target.values()):
         what = f"'{unknown[0]}'" if unknown else "a target without a value"
         raise Refused(f"Drain {name} cannot be composed with a plan: {what} chooses nothing. End it and begin another.")
-    how, times = settings.get("how"), settings.get("times", 0)
-    if how not in HOWS or (how == "prepend" and not (_whole(times) and times > 0)):
+    how, times, gracefully = settings.get("how"), settings.get("times", 0), settings.get("gracefully", 0)
+    wrong = how not in HOWS or not _whole(gracefully) or gracefully < 0 or (gracefully and how != "withdraw")
+    if wrong or (how == "prepend" and not (_whole(times) and times > 0)):
         what = "its 'how' is none of withdraw, graceful, and prepend with times"
         raise Refused(f"Drain {name} cannot be composed with a plan: {what}. End it and begin another.")
-    return Drain(dict(target), how, times if how == "prepend" else 0)
+    return Drain(dict(target), str(how), times if how == "prepend" else 0, operation.created_at, gracefully)
 
 
 def _whole(times: Any) -> bool:
@@ -118,7 +137,11 @@ def _neighbor(neighbor: Neighbor, drains: Sequence[Drain]) -> Neighbor:
         hit = [drain for drain in drains if drain.hits(neighbor["name"], export["service"])]
         if not any(drain.how == "withdraw" for drain in hit):
             kept.append(_last_choice(export, hit))
-    return {**neighbor, "export": kept}
+    drained: Neighbor = {**neighbor, "export": kept}
+    if neighbor["role"] != "ibgp" and any(drain.shuns(neighbor["name"]) for drain in drains):
+        # Our own traffic leaves by others too; what they hear from us of its routes is the last choice with it.
+        drained["import_"] = {**neighbor["import_"], "last_choice": True}
+    return drained
 
 
 def _last_choice(export: Export, drains: Sequence[Drain]) -> Export:

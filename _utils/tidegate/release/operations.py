@@ -35,6 +35,9 @@ TARGETS: Mapping[str, frozenset[str]] = {
 }
 """What a target of each kind may name. Where it names several things, all of them must fit."""
 
+MOST_GRACEFUL = 86_400
+"""Seconds for which a drain may be graceful before it withdraws: longer ones are two drains."""
+
 MOST_PREPENDED = 10
 """Longer AS paths are filtered by others."""
 
@@ -51,7 +54,8 @@ class Operation:
         id: Its number.
         kind: What it is.
         target: What it is done to: label → value, as in ``{"pop": "lhr1"}``.
-        settings: Of a drain: ``how``, and for ``prepend`` how many ``times``; of an adoption: the ``drift`` that
+        settings: Of a drain: ``how``, for ``prepend`` how many ``times``, and for ``withdraw`` maybe for how many
+            seconds it is graceful first (``gracefully``); of an adoption: the ``drift`` that
             was found.
         who: The person who did it.
         why: The reason that person gave.
@@ -208,12 +212,24 @@ def _wrong(kind: str, target: Mapping[str, str], settings: Mapping[str, Any]) ->
 
 def _wrong_drain(settings: Mapping[str, Any]) -> str | None:
     how, times = settings.get("how"), settings.get("times")
+    if reason := _wrong_begin(how, settings.get("gracefully")):
+        return reason
     if how not in get_args(How):
         return f"A drain is by {', '.join(get_args(How)[:-1])} or {get_args(How)[-1]}, not by '{how}'."
     if how != "prepend":
         return None if times is None else f"A drain by {how} has no number of times."
     if not isinstance(times, int) or isinstance(times, bool) or not 1 <= times <= MOST_PREPENDED:
         return f"A drain by prepend says how many times: a number from 1 to {MOST_PREPENDED}, not {times!r}."
+    return None
+
+
+def _wrong_begin(how: Any, gracefully: Any) -> str | None:
+    if gracefully is None:
+        return None
+    if how != "withdraw":
+        return f"Only a drain by withdraw begins gracefully, not one by '{how}'."
+    if not isinstance(gracefully, int) or isinstance(gracefully, bool) or not 1 <= gracefully <= MOST_GRACEFUL:
+        return f"A drain begins gracefully for 1 to {MOST_GRACEFUL} seconds, not {gracefully!r}."
     return None
 
 

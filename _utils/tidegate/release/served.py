@@ -54,7 +54,7 @@ def served(store: Store, host: str, now: datetime) -> Served:
         rows = connection.execute(ACTIVE, {"now": now}).all()
     plan = intact_plan(row.document, row.digest, host)
     operations = [operation for operation in map(operation_of, rows) if applies_to(operation, plan.labels)]
-    return Served(composed(plan, operations), row.id, operations)
+    return Served(composed(plan, operations, now), row.id, operations)
 
 
 def expected(store: Store, release: str, hosts: Collection[str], now: datetime) -> dict[str, str]:
@@ -79,13 +79,13 @@ def expected(store: Store, release: str, hosts: Collection[str], now: datetime) 
         found: dict[str, str] = {}
         for batch in batches(hosts):
             for row in connection.execute(_PLANS if drains else _DIGESTS, {"id": release, "hosts": batch}):
-                found[row.host] = _composed(row.document, row.digest, row.host, drains) if drains else row.digest
+                found[row.host] = _composed(row.document, row.digest, row.host, drains, now) if drains else row.digest
     return found
 
 
-def _composed(document: str, digest: str, host: str, drains: list[Operation]) -> str:
+def _composed(document: str, digest: str, host: str, drains: list[Operation], now: datetime) -> str:
     with paused():
-        return composed(intact_plan(document, digest, host), drains).digest
+        return composed(intact_plan(document, digest, host), drains, now).digest
 
 
 def _without(connection: Connection, host: str) -> NotAssigned | NoSuchHost:

@@ -44,7 +44,8 @@ def services_of(policy: Policy, host: str) -> set[str]:
     for position in index.announcements_of.get(host, ()):
         name = routing.announcements[position].service
         if name not in found:
-            families = {family(routing.neighbors[one].address) for one in own if one in index.recipients[position]}
-            if any(family(prefix) in families for prefix in index.targets[name]):
+            recipients = index.recipients[position]
+            families = {kind for one in own if one in recipients for kind in index.neighbors[one].spoken}
+            if any(f"ipv{family(prefix)}" in families for prefix in index.targets[name]):
                 found.add(name)
     return found

@@ -126,6 +126,8 @@ def ends(lasts: str | None, now: datetime | None = None) -> datetime | None:
 def end(store: Store, kind: Kind, target: Mapping[str, str], who: str, why: str) -> list[Operation]:
     """End every operation of a kind that has exactly this target.
 
+    A drain that began gracefully ends so too: for as long, announcements are back as the last choice.
+
     Raises:
         Refused: There is none in effect.
     """
@@ -136,6 +138,12 @@ def end(store: Store, kind: Kind, target: Mapping[str, str], who: str, why: str)
         others = ", ".join(f"{each.id} ({in_words(each.target)})" for each in active)
         known_ones = f" In effect: {others}." if others else ""
         raise Refused(f"There is no {kind} of {in_words(target)} to end.{known_ones}")
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    for each in meant:
+        if seconds_ := each.settings.get("gracefully"):
+            until = now + timedelta(seconds=seconds_)
+            words = f"drain {each.id} ends gracefully"
+            operations.add("drain", each.target, {"how": "graceful"}, who=who, why=words, until=until)
     return [operations.end(each.id, who, why) for each in meant]
 
 

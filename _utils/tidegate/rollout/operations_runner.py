@@ -26,11 +26,11 @@ def drain(opts: Opts, target: Mapping[str, Any], request: Mapping[str, Any], who
     Args:
         opts: The master's options.
         target: Label → value.
-        request: ``how``, ``times``, ``because``, ``lasts``, ``below_min_pops`` and ``later``.
+        request: ``how``, ``times``, ``gracefully``, ``because``, ``lasts``, ``below_min_pops`` and ``later``.
         who: The person who asks.
     """
     store, wanted = opened(opts), _target(target)
-    settings = {key: request[key] for key in ("how", "times") if request[key] is not None}
+    settings = {key: request[key] for key in ("how", "times", "gracefully") if request.get(key) is not None}
     if not request["below_min_pops"]:
         draining.spare(store, wanted, settings)
     because, lasts = words(request["because"]), request["lasts"]

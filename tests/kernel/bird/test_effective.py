@@ -23,6 +23,8 @@ SERVICE = "198.41.0.0/24"
 OWN, OWN_SHUTDOWN, OWN_LOW = "31.13.0.0/20", "31.13.16.0/24", "31.13.17.0/24"
 DROPPED, DROPPED_FOREIGN, DROPPED_WIDE = "31.13.0.7/32", "8.8.8.8/32", "31.13.18.0/24"
 FOREIGN, LONG, LEAKED, LOOPED = "8.8.8.0/24", "31.13.1.0/25", "31.13.19.0/24", "31.13.20.0/24"
+ASKED = "31.13.21.0/24"
+"""Which the customer asks not to be told to the peer, and to be the longer way to the providers."""
 TRANSIT, TRANSIT_PRIVATE, BOGON, WIDE = "17.0.0.0/16", "17.1.0.0/16", "10.1.0.0/16", "16.0.0.0/6"
 PEERED, PEER_LEAKS = "23.0.0.0/16", "23.1.0.0/16"
 
@@ -42,6 +44,7 @@ SENDS = {
         LONG: "",
         LEAKED: "bgp_path.prepend(1299);",
         LOOPED: "bgp_otc = 64601;",
+        ASKED: "bgp_community.add((64500, 3001)); bgp_community.add((64500, 3002));",
     },
 }
 KEPT = {OWN, OWN_SHUTDOWN, OWN_LOW}
@@ -73,6 +76,10 @@ def routing():
             name: {"match": "all", "address": f"10.9.{link}.1", "asn": ASNS[name], "hold_time": 9, **rest}
             for link, (name, rest) in enumerate(by_role.items())
         },
+        "actions": [
+            {"community": "64500:3001", "to": {"neighbor": "peer"}, "refuse": True},
+            {"community": "64500:3002", "to": {"role": "provider"}, "prepend": 2, "no_export": True},
+        ],
         "announcements": [{"service": "web", "match": "all", "to": {"role": ["provider", "peer"]}}],
     }
 
@@ -141,11 +148,14 @@ def test_the_effective_route_set(world, wire):
     """One start of all the daemons, then everything there is to see."""
     learned = world.knows()
     # In: what is right, and nothing else.
-    assert learned == {SERVICE, TRANSIT, "0.0.0.0/0", PEERED, DROPPED, "18.0.0.0/16"} | KEPT
+    assert learned == {SERVICE, ASKED, TRANSIT, "0.0.0.0/0", PEERED, DROPPED, "18.0.0.0/16"} | KEPT
     # Out: nothing of providers and peers to providers and peers, whatever marks it came with.
     for uphill in ("transit", "upstream", "peer"):
-        assert world.hears(uphill) == {SERVICE} | KEPT, uphill
+        assert world.hears(uphill) == {SERVICE} | KEPT | (set() if uphill == "peer" else {ASKED}), uphill
     assert world.hears("customer") == {TRANSIT, "0.0.0.0/0", PEERED, "18.0.0.0/16"}
+    # What a customer asks for by communities.
+    assert "bgp_path: 64500 64500 64500 64702" in world.neighbors["transit"].route(ASKED)
+    assert "(65535,65281)" in world.neighbors["transit"].route(ASKED)
     # Attributes: marks are ours alone, and preferences follow communities.
     assert "(64500, 1," not in world.neighbors["peer"].route(OWN)
     assert "bgp_local_pref: 200" in world.edge.bird.route(OWN)
@@ -182,7 +192,7 @@ def test_the_explicit_reject_holds_where_the_marks_do_not(world):
     time.sleep(1)
     assert "FROM_CUSTOMER) ]" not in (generation / "bird.conf").read_text()
     for uphill in ("transit", "upstream", "peer"):
-        assert world.hears(uphill) == {SERVICE} | KEPT, uphill
+        assert world.hears(uphill) == {SERVICE} | KEPT | (set() if uphill == "peer" else {ASKED}), uphill
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,12 @@ REPOSITORY = Path(__file__).parents[3]
 TEMPLATES = REPOSITORY / "salt" / "traffic" / "templates"
 CACHE = Path(os.environ.get("TIDEGATE_CACHE", Path.home() / ".cache" / "tidegate")) / "bird"
 SERIES = {"2.0": (2, 0, 12), "2.17": (2, 17, 6), "3.1": (3, 1, 8)}
-SECRETS = {"bgp/lhr1-transit": "s3cret; {not} #syntax", "bgp/lhr1-peer": "other secret"}
+SECRETS = {
+    "bgp/lhr1-transit": "s3cret; {not} #syntax",
+    "bgp/lhr1-peer": "other secret",
+    "bgp/old": "old key",
+    "bgp/new": "new key",
+}
 KEY = b"a host's own key"
 
 
@@ -114,6 +119,7 @@ POLICIES = {
             {"community": None, "large_community": "4200000000:80:0", "local_pref": None, "med": 10},
         ],
     },
+    "rs-client-4": _REJECT | {"role": "rs-client", "length": [8, 24], "next_hop": "neighbor"},
     "customer-6": _STRICT
     | {"role": "customer", "length": [16, 48], "blackhole": {"communities": ["65535:666"], "length": [64, 128]}},
 }
@@ -224,6 +230,10 @@ def section():
                 local="198.51.100.10",
                 asn=64603,
                 import_=accepted("provider-4"),
+                actions=[
+                    {"community": "64500:3001", "prepend": 2, "no_export": True},
+                    {"large_community": "64999:9:64603", "refuse": True},
+                ],
                 export=[
                     export("web", "192.0.2.0/24"),
                     export("web-all", "192.0.0.0/22", extended_communities=["rt:64500:100", "ro:4200000000:7"]),
@@ -277,6 +287,43 @@ def section():
             ),
             # One of our own routers, beyond other routers: no interface of its own.
             neighbor("reflector", address="10.0.0.99", local="198.51.100.2", device=None, asn=4200000000, role="ibgp"),
+            # Both families over one session, on a link that has link-local addresses alone.
+            neighbor(
+                "fabric",
+                address="fe80::9",
+                local="",
+                device="fabric0",
+                family="ipv6",
+                families=["ipv6", "ipv4"],
+                extended_next_hop=True,
+                bfd={"interval": 100, "multiplier": 5},
+                add_paths="both",
+                graceful_restart="full",
+                stale_time=3600,
+                import_=accepted("customer-6", other_policy="rs-client-4", prefixes=["isp"]),
+                role="customer",
+                export=[export("web", "2001:db8:100::/48"), export("web", "192.0.2.0/24")],
+            ),
+            neighbor(
+                "collector",
+                address="203.0.113.200",
+                device=None,
+                multihop=3,
+                vrf={"device": "blue", "table": 77},
+                add_paths="send",
+                export=[export("web", "192.0.2.0/24")],
+            ),
+            neighbor(
+                "client",
+                address="10.0.0.7",
+                local="10.0.0.1",
+                device=None,
+                asn=4200000000,
+                role="ibgp",
+                reflected=True,
+                add_paths="receive",
+                import_={"accept": "all"},
+            ),
         ],
         "aggregates": [{"name": "web-all", "prefix": "192.0.0.0/22", "of": "web", "via": "192.0.2.0"}],
         "policies": copy.deepcopy(POLICIES),
@@ -296,6 +343,17 @@ def section():
             "nothing": {"ipv4": [], "ipv6": [], "asns": []},
         },
     }
+
+
+@pytest.fixture
+def signed(section):
+    """The section with a session that is signed by TCP-AO, while its keys are rolled over."""
+    keys = [
+        {"id": 1, "secret": "bgp/old", "algorithm": "hmac sha1", "use": "deprecated"},
+        {"id": 2, "secret": "bgp/new", "algorithm": "cmac aes128", "use": "preferred"},
+    ]
+    section["neighbors"].append(neighbor("signed", address="198.51.100.21", local="198.51.100.20", keys=keys))
+    return section
 
 
 @pytest.fixture

@@ -99,3 +99,9 @@ def test_what_may_be_left_out_is_left_out_where_it_must_be(rendered):
     assert "aspa" not in rendered((2, 0, 12))
     assert "aspa_check" in rendered((3, 1, 8))
     assert "aspa" not in rendered((3, 0, 1))
+
+
+def test_what_a_drain_leads_away_from_is_the_last_choice_whatever_communities_say(rendered, section):
+    of(section, "lhr1-isp")["import_"]["last_choice"] = True
+    (line,) = re.findall(r"import where (.*with_preference\(0\).*);", rendered())
+    assert line.index("tune_") < line.index("with_preference(0)")

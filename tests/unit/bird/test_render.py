@@ -39,6 +39,57 @@ def test_little_or_nothing_is_accepted_too(bird, rendered, tmp_path, changes):
     assert bird.judge(rendered(bird.version, **changes), tmp_path) == ""
 
 
+@pytest.mark.parametrize("series", ["2.17", "3.1"])
+def test_keys_are_rolled_over_where_bird_can(signed, rendered, series):
+    text = rendered(SERIES[series])
+    block = text[text.index("authentication ao;") :]
+    assert re.findall(r"id (\d+);|(deprecated|preferred);", block) == [
+        ("1", ""),
+        ("", "deprecated"),
+        ("2", ""),
+        ("", "preferred"),
+    ]
+    assert 'secret "new key";' in block
+    assert "new key" not in conf.without_secrets(text)
+
+
+def test_a_signed_session_is_accepted_by_its_bird(bird, signed, rendered, tmp_path):
+    if bird.version < (2, 17, 0):
+        with pytest.raises(Refused, match=r"neighbors\.signed\.keys: TCP-AO needs BIRD 2\.17\.0 or newer.*2\.0\.12"):
+            rendered(bird.version)
+        return
+    assert bird.judge(rendered(bird.version), tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "field"),
+    [
+        ("vrf", {"device": 'blue"; }', "table": 7}, "vrf.device"),
+        ("vrf", {"device": "red", "table": "7; }"}, "vrf.table"),
+        ("bfd", {"interval": "1 ms; }", "multiplier": 3}, "bfd.interval"),
+        ("stale_time", "1; }", "stale_time"),
+        ("multihop", "1; }", "multihop"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_refused_by_field(rendered, section, key, value, field):
+    section["neighbors"][0] |= {key: value, "device": None}
+    with pytest.raises(Refused, match=re.escape(field)):
+        rendered()
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "hmac sha1; }", None])
+def test_a_key_of_an_unknown_algorithm_is_refused(rendered, signed, algorithm):
+    signed["neighbors"][-1]["keys"][0]["algorithm"] = algorithm
+    with pytest.raises(Refused, match=r"keys\.algorithm"):
+        rendered()
+
+
+def test_two_vrfs_are_never_confused(rendered, section):
+    section["neighbors"][0]["vrf"] = {"device": "green", "table": 77}
+    with pytest.raises(Refused, match="confused"):
+        rendered()
+
+
 def test_without_announcements_nothing_is_exported(rendered, section):
     silent = [neighbor | {"export": [], "learned": [], "default_route": False} for neighbor in section["neighbors"]]
     text = rendered(neighbors=silent)
@@ -171,8 +222,8 @@ def test_a_template_that_forgets_a_filter_is_refused():
 
 
 def test_a_plan_that_lacks_a_field_is_refused_not_guessed(rendered, section):
-    del section["neighbors"][0]["hold_time"]
-    with pytest.raises(Refused, match="hold_time"):
+    del section["neighbors"][0]["asn"]
+    with pytest.raises(Refused, match="asn"):
         rendered()
 
 

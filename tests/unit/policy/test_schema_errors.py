@@ -45,7 +45,7 @@ MISTAKES = [
     ("routing/services/web/prefixes", [], "traffic.routing.services.web.prefixes", "at least one"),
     ("routing/services/web/min_pops", -1, "traffic.routing.services.web.min_pops", "from 0"),
     ("routing/neighbors/lhr1-v4/address", "198.51.100.2/31", "traffic.routing.neighbors.lhr1-v4.address", "prefix"),
-    ("routing/neighbors/lhr1-v4/address", "fe80::1", "traffic.routing.neighbors.lhr1-v4.address", "link-local"),
+    ("routing/neighbors/lhr1-v4/address", "169.254.1.1", "traffic.routing.neighbors.lhr1-v4.address", "link-local"),
     ("routing/neighbors/lhr1-v4/address", "ff02::1", "traffic.routing.neighbors.lhr1-v4.address", "other machine"),
     ("routing/neighbors/lhr1-v4/role", "upstream", "traffic.routing.neighbors.lhr1-v4.role", "provider"),
     ("routing/neighbors/lhr1-v4/match", {}, "traffic.routing.neighbors.lhr1-v4.match", "never means all"),

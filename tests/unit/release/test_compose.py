@@ -1,7 +1,7 @@
 """Drains are put to a plan without a new release: what they take away, what they leave, and the laws of it."""
 
 import copy
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from fleet import GONE, plans
@@ -161,3 +161,32 @@ def test_to_compose_twice_is_to_compose_once(plan, operations):
     some = [one for one in operations if one.settings.get("how") != "prepend"]
     once = composed(plan, some)
     assert composed(once, some) is once
+
+
+# ---- In phases -------------------------------------------------------------------------------------------------
+
+BEGAN = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def test_a_drain_that_begins_gracefully_withdraws_only_after_its_delay():
+    phased = [drain(gracefully=300)]
+    first = composed(LHR1, phased, BEGAN + timedelta(seconds=299))
+    assert {tuple(export["communities"]) for export in exports(first).values()} == {(GRACEFUL_SHUTDOWN,)}
+    assert exports(composed(LHR1, phased, BEGAN + timedelta(seconds=300))) == {}
+    assert exports(composed(LHR1, phased)) == {}
+
+
+def test_a_graceful_drain_leads_our_own_traffic_away_too():
+    """Lowered preference, for as long as it is graceful; of one service alone nothing is learned."""
+    learned = {one["name"]: one["import_"] for one in composed(LHR1, [drain("graceful")]).bird["neighbors"]}
+    assert all(rules["last_choice"] for rules in learned.values())
+    one = composed(LHR1, [drain("graceful", {"neighbor": "lhr1-v4"})]).bird["neighbors"]
+    assert {neighbor["name"] for neighbor in one if "last_choice" in neighbor["import_"]} == {"lhr1-v4"}
+    other = composed(LHR1, [drain("graceful", {"service": "web"})]).bird["neighbors"]
+    assert not any("last_choice" in neighbor["import_"] for neighbor in other)
+
+
+@pytest.mark.parametrize("settings", [{"gracefully": "300"}, {"gracefully": -1}, {"gracefully": True}])
+def test_a_beginning_that_cannot_be_understood_is_refused(settings):
+    with pytest.raises(Refused, match="cannot be composed"):
+        composed(LHR1, [drain(**settings)])

@@ -77,6 +77,8 @@ def test_every_kind_can_be_begun(operations, kind):
         ("drain", {"pop": "lhr1"}, {"how": "prepend", "times": True}, "not True"),
         ("drain", {"pop": "lhr1"}, {"how": "prepend", "times": 11}, "not 11"),
         ("drain", {"pop": "lhr1"}, {"how": "withdraw", "times": 2}, "no number of times"),
+        ("drain", {"pop": "lhr1"}, {"how": "prepend", "times": 2, "gracefully": 9}, "Only a drain by withdraw"),
+        ("drain", {"pop": "lhr1"}, {"how": "withdraw", "gracefully": 0}, "for 1 to 86400 seconds, not 0"),
         ("adopt", {"host": "edge1.lhr1"}, {}, "names the drift"),
     ],
 )

@@ -444,11 +444,19 @@ def test_a_host_keeps_a_way_home():
     none = plans((f"{V4}/import", {"accept": "none"}))
     assert after("management-reachable", (f"{V4}/import", {"accept": "none"}), previous=none) == []
     assert found("management-reachable", plans=edited(PLANS, "edge1.ams1", lambda p: p.update(bird=None))) == []
-    let_go = edited(PLANS, "edge1.ams1", lambda plan: plan.update(bird=None))
-    assert found("management-reachable", plans=let_go, previous=PLANS) == [HOME]
+    let_go = edited(PLANS, "edge1.lhr1", lambda plan: plan.update(bird=None))
+    assert HOME in found("management-reachable", plans=let_go, previous=PLANS)
     second = {"match": {"host": "edge1.lhr1"}, "address": "198.51.100.9", "asn": 64500, "role": "ibgp"}
     changes = (f"{V4}/import", {"accept": "none"}), ("routing/neighbors/core", second)
     assert after("management-reachable", *changes) == []
+
+
+def test_all_that_a_peer_announces_is_no_way_home():
+    """A peer has its own routes and no default: only a provider's table, or a default route, leads everywhere."""
+    assert after("management-reachable", (f"{V4}/role", "peer"), ("routing/announcements/0/to", "all")) == [HOME]
+    assert after("management-reachable", (f"{V4}/import", {"default_route": "reject"})) == []
+    leads = (f"{V4}/import", {"default_route": "accept"})
+    assert after("management-reachable", (f"{V4}/role", "peer"), leads, ("routing/announcements/0/to", "all")) == []
 
 
 # ---- Artefacts -------------------------------------------------------------------------------------------------

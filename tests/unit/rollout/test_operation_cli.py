@@ -86,6 +86,13 @@ def test_undrain_ends_exactly_that_drain(run, fleet):
     assert Operations(fleet).active(now()) == []
 
 
+def test_a_drain_that_began_gracefully_ends_so(run, fleet):
+    run("drain", "edge1.ams1", "--because", "power", "--gracefully", "300", "--later", "--below-min-pops")
+    run("undrain", "edge1.ams1", "--later")
+    (left,) = json.loads(run("operation", "list", "--json").stdout)
+    assert (left["settings"], left["until"] is not None) == ({"how": "graceful"}, True)
+
+
 def test_a_drain_that_leaves_too_few_pops_is_refused_unless_said_so(run, fleet):
     run("drain", "edge1.ams1", "--because", "DC-12")
     refused = run("drain", "pop=iad1", "--because", "DC-13", exit_code=1)

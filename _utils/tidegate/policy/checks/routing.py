@@ -98,7 +98,7 @@ def _announcement(draft: Draft, routing: Routing, position: int, announcement: A
         yield Problem(
             "no such service", (*path, "service"), announcement.service, "a service of routing.services", hint
         )
-    neighbors = draft.names(*NEIGHBORS)
+    neighbors = draft.names(*NEIGHBORS) | draft.policy.index.neighbors.keys()
     for pattern in announcement.to.neighbor or ():
         if not glob(pattern, neighbors):
             yield Problem(
@@ -128,7 +128,8 @@ def _reach(draft: Draft, routing: Routing) -> Iterator[Problem]:
                 if neighbor not in index.recipients[position]:
                     continue
                 service = routing.announcements[position].service
-                reach[service, family(routing.neighbors[neighbor].address)].add(draft.policy.fleet.hosts[host].pop)
+                for kind in index.neighbors[neighbor].spoken:
+                    reach[service, int(kind[-1])].add(draft.policy.fleet.hosts[host].pop)
                 if service in taken:
                     contested.setdefault((taken[service], position), (host, neighbor))
                 taken.setdefault(service, position)

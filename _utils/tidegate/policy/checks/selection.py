@@ -29,6 +29,8 @@ def _selectors(draft: Draft) -> Iterator[tuple[KeyPath, Match, tuple[str, ...]]]
     if policy.routing:
         for name, neighbor in policy.routing.neighbors.items():
             yield ("routing", "neighbors", name), neighbor.match, ()
+        for name, mesh in policy.routing.meshes.items():
+            yield ("routing", "meshes", name), mesh.match, ()
         for name, cache in policy.routing.rpki.caches.items() if policy.routing.rpki else ():
             yield ("routing", "rpki", "caches", name), cache.match, ()
         for position, announcement in enumerate(policy.routing.announcements):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from tidegate.bird.compile import protocol_name
 from tidegate.bird.passing import DOWNHILL, may_hear
-from tidegate.policy.addresses import bare, family
+from tidegate.policy.addresses import bare, family, ip_link_local
+from tidegate.policy.checks import options
 from tidegate.policy.errors import KeyPath, Problem
 from tidegate.policy.fleet import Host
 from tidegate.policy.routing import Neighbor, Routing
@@ -20,6 +21,7 @@ def check(draft: Draft) -> Iterator[Problem]:
     routing = draft.policy.routing
     if routing is None:
         return
+    yield from options.check(draft, routing)
     for name, neighbor in routing.neighbors.items():
         yield from _neighbor(routing, name, neighbor)
         hosts = sorted(draft.policy.index.select(neighbor.match))
@@ -54,7 +56,7 @@ def _validated(draft: Draft, routing: Routing, name: str, hosts: list[str]) -> I
     """A neighbor that says how origins and paths are judged has hosts that can look them up."""
     if not draft.whole(("routing", "rpki", "caches")):
         return
-    neighbor = routing.neighbors[name]
+    neighbor = draft.policy.index.neighbors[name]
     of_role = routing.imports.get(neighbor.role)
     for key in ("rpki", "aspa"):
         wanted = getattr(neighbor.import_, key) or getattr(of_role, key, None)
@@ -79,6 +81,8 @@ def _told(path: KeyPath, neighbor: Neighbor) -> Iterator[Problem]:
 def _session(draft: Draft, host: str, name: str, neighbor: Neighbor) -> Iterator[Problem]:
     path = (*NEIGHBORS, name, "address")
     own = _own_addresses(draft.policy.fleet.hosts[host])
+    if ip_link_local(neighbor.address):
+        return
     if neighbor.address in map(bare, own):
         yield Problem(f"this is {host}'s own address", path, neighbor.address, "the address of the other end")
     elif draft.policy.index.connection(host, name) is None:
@@ -101,11 +105,13 @@ def _apart(draft: Draft, routing: Routing) -> Iterator[Problem]:
     """Pairs of neighbors that meet on a host: by the same address, or by names that are one in BIRD."""
     reported: set[tuple[str, str]] = set()
     for host, names in sorted(draft.policy.index.neighbors_of.items()):
-        addresses: dict[str, str] = {}
+        addresses: dict[tuple[str, str | None], str] = {}
         protocols: dict[str, str] = {}
         for name in names:
-            address, protocol = routing.neighbors[name].address, protocol_name(name)
-            other = addresses.setdefault(address, name)
+            address, protocol = draft.policy.index.neighbors[name].address, protocol_name(name)
+            # A link-local address is another machine's on every link.
+            link = draft.policy.index.neighbors[name].interface if ip_link_local(address) else None
+            other = addresses.setdefault((address, link), name)
             if other != name and (other, name) not in reported:
                 reported.add((other, name))
                 message = f"{host} already has a session to this address: '{other}'"

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tidegate.bird.section import BirdSection, Export, Neighbor
+from tidegate.bird.section import BirdSection, Export, Neighbor, families
 from tidegate.host.plan import Plan
 
 Reach = dict[str, dict[str, set[str]]]
@@ -23,14 +23,14 @@ def held(section: BirdSection) -> set[str]:
 def effective(neighbor: Neighbor, own: set[str]) -> Iterator[tuple[str, Export]]:
     """The prefixes that a neighbor is told of, each with the term that decides.
 
-    A prefix goes out if the host originates it and it is of the session's family. The first term that names it
-    decides; ``bird/neighbor.j2`` joins the terms by ``||`` and each accepts exactly its own prefixes.
+    A prefix goes out if the host originates it and it is of a family that the session carries. The first term that
+    names it decides; ``bird/neighbor.j2`` joins the terms by ``||`` and each accepts exactly its own prefixes.
     """
     told: set[str] = set()
-    v6 = neighbor["family"] == "ipv6"
+    spoken = families(neighbor)
     for export in neighbor["export"]:
         for prefix in export["prefixes"]:
-            if prefix in own and prefix not in told and (":" in prefix) == v6:
+            if prefix in own and prefix not in told and ("ipv6" if ":" in prefix else "ipv4") in spoken:
                 told.add(prefix)
                 yield prefix, export
 

@@ -21,16 +21,17 @@ RESTARTS = frozenset(
     {
         *("address", "local", "device", "family", "asn", "password", "hold_time", "keepalive"),
         *("local_role", "require_roles", "import_table"),
-        *("passive", "ttl_security", "graceful_restart"),
+        *("passive", "ttl_security", "graceful_restart", "stale_time", "keys", "multihop", "vrf", "reflected"),
+        *("families", "extended_next_hop", "add_paths"),
     }
 )
 """Fields of a session whose edit restarts it."""
 
-REFILTERS = frozenset({"import_", "export", "role", "link", "learned", "default_route", "max_exported"})
+REFILTERS = frozenset({"import_", "export", "role", "link", "learned", "actions", "default_route", "max_exported"})
 """Fields whose edit filters routes again, on a session that stays up."""
 
-SILENT = frozenset({"description", "name"})
-"""Fields that BIRD only shows."""
+SILENT = frozenset({"description", "name", "bfd"})
+"""Fields that BIRD only shows, and BFD, which comes and goes beside a session that stays up."""
 
 ROUTER_RESTARTS = frozenset({"router_id", "asn"})
 """Fields of the whole section whose edit restarts every session of the host."""
@@ -127,8 +128,11 @@ def _spelt_out(section: BirdSection | None, neighbor: Neighbor) -> Mapping[str, 
     """A session with the checks and sets that its import names in the place of their names."""
     assert section is not None
     rules: dict[str, Any] = dict(neighbor["import_"])
-    checks = section.get("policies", {}).get(rules.pop("policy", ""), {})
+    policies = section.get("policies", {})
+    checks = policies.get(rules.pop("policy", ""), {})
     rules |= {key: value for key, value in checks.items() if key != "role"}
+    others = policies.get(rules.pop("other_policy", ""), {})
+    rules |= {f"{key} (other family)": value for key, value in others.items() if checks.get(key) != value}
     sets = section.get("sets", {})
     for name in {name for key in ("prefixes", "origins", "refuse") for name in neighbor["import_"].get(key, ())}:  # type: ignore[attr-defined]
         rules |= {f"{kind} of {name}": entries for kind, entries in sets.get(name, {}).items() if entries}

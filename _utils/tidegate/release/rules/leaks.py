@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tidegate.bird.passing import DOWNHILL, UPHILL, may_hear
-from tidegate.bird.section import BirdSection, Neighbor
+from tidegate.bird.section import BirdSection, Neighbor, families
 from tidegate.release.delta.reach import held
 from tidegate.release.delta.space import Span, merged, span, within
 from tidegate.release.rules.rule import Case, Objection, Rule
@@ -46,18 +46,19 @@ def _leaks(section: BirdSection) -> Iterator[str]:
     exported = {prefix for neighbor in uphill for export in neighbor["export"] for prefix in export["prefixes"]}
     if exported <= own:
         return
-    refused = {"ipv4": merged(own, 4), "ipv6": merged(own, 6)}
+    refused = {4: merged(own, 4), 6: merged(own, 6)}
     for neighbor in uphill:
         for source in section["neighbors"]:
             if (
                 source is neighbor
                 or source["role"] not in (*UPHILL, "rs-client", "ibgp")
-                or source["family"] != neighbor["family"]
+                or source.get("vrf") != neighbor.get("vrf")
+                or set(families(source)).isdisjoint(families(neighbor))
             ):
                 continue
             for export in neighbor["export"]:
                 for prefix in export["prefixes"]:
-                    if _may_send(source, prefix, refused[source["family"]]):
+                    if _may_send(source, prefix, refused[6 if ":" in prefix else 4]):
                         route = f"{prefix} learned from {source['name']} ({source['role']})"
                         yield f"{route} would go to {neighbor['name']} ({neighbor['role']})"
 
@@ -76,7 +77,7 @@ def _passed_on(section: BirdSection) -> Iterator[str]:
 def _may_send(source: Neighbor, prefix: str, refused: list[Span]) -> bool:
     """Whether a route to a prefix may be learned from a neighbor."""
     accepts = source["import_"]["accept"]
-    if accepts == "none" or (":" in prefix) != (source["family"] == "ipv6"):
+    if accepts == "none" or ("ipv6" if ":" in prefix else "ipv4") not in families(source):
         return False
     if accepts == "default" and prefix not in DEFAULTS:
         return False

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from tidegate.bird.section import BirdSection, Neighbor
+from tidegate.bird.section import BirdSection, Neighbor, families
 from tidegate.release.delta.space import merged, span, within
 from tidegate.release.rules.rule import Case, Objection, Rule
 from tidegate.xdp.section import Rule as FilterRule
@@ -57,12 +57,14 @@ def _devices(neighbor: Neighbor, filters: XdpSection) -> list[str]:
 
 def _verdicts(filters: XdpSection, neighbor: Neighbor, device: str) -> Iterator[tuple[str, str]]:
     """(rule, flow) for every packet of a session that is dropped."""
+    # BIRD finds its own link-local address; any will do here.
+    own = neighbor["local"] or DISCOVERY[0]
     only: Any = {
         "interfaces": [interface for interface in filters["interfaces"] if interface["device"] == device],
         "management": {"neighbors": [neighbor["address"]]},
     }
     length = 128 if neighbor["family"] == "ipv6" else 32
-    for flow in management_packets(only, {device: [f"{neighbor['local']}/{length}"]}):
+    for flow in management_packets(only, {device: [f"{own}/{length}"]}):
         action, rule = verdict(filters, flow.packet)
         if action == "drop" and rule is not None:
             yield rule, flow.name
@@ -111,8 +113,31 @@ def _homeless(case: Case) -> Iterator[Objection]:
 
 def _ways_home(section: BirdSection | None) -> set[str]:
     """The families in which some session brings a host routes to everywhere."""
-    neighbors = section["neighbors"] if section else []
-    return {neighbor["family"] for neighbor in neighbors if neighbor["import_"]["accept"] in ("all", "default")}
+    if section is None:
+        return set()
+    return {
+        family
+        for neighbor in section["neighbors"]
+        for family in families(neighbor)
+        if _leads(section, neighbor, family)
+    }
+
+
+def _leads(section: BirdSection, neighbor: Neighbor, family: str) -> bool:
+    """Whether a session brings routes to everywhere: the default route, or all there are without being a customer's.
+
+    What a customer or a route server's client may announce, or what sets hold, is not everywhere; a peer's routes
+    without a default are not either.
+    """
+    rules = neighbor["import_"]
+    if rules["accept"] == "default":
+        return True
+    if rules["accept"] != "all" or rules.get("prefixes") is not None or "vrf" in neighbor:
+        return False
+    name = rules.get("policy") if family == neighbor["family"] else rules.get("other_policy")
+    refused = bool(section.get("policies", {}).get(name or "", {}).get("default_route"))
+    # Providers and our own routers have the whole table, default route or not.
+    return not refused or neighbor["role"] in ("provider", "ibgp")
 
 
 RULES = (

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from tidegate.bird.section import BirdSection, Neighbor
+from tidegate.bird.section import BirdSection, Neighbor, families
 from tidegate.bpf.section import Matcher, PortRange
 from tidegate.release.delta.reach import held
 from tidegate.release.delta.space import Span, merged, span, within
@@ -130,8 +130,8 @@ def _hidden_exports(section: BirdSection) -> Iterator[str]:
 
 
 def _never_made(prefix: str, neighbor: Neighbor, own: set[str]) -> str:
-    if (":" in prefix) != (neighbor["family"] == "ipv6"):
-        return f"the session is {neighbor['family']}"
+    if ("ipv6" if ":" in prefix else "ipv4") not in families(neighbor):
+        return f"the session is {' and '.join(families(neighbor))}"
     return "" if prefix in own else "the host does not originate it"
 
 
