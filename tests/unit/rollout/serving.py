@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
@@ -36,10 +37,15 @@ class Measured:
     def _values(self, host, start, end, step):
         times = np.arange(start, end + step / 2, step)
         seed = sum(map(ord, host))
-        noise = [np.random.default_rng([seed, int(at)]).standard_normal() for at in times]
+        noise = [_noise(seed, int(at)) for at in times]
         slow = np.where(times > self.since.get(host, np.inf), np.log(self.slower), 0.0)
         values = np.exp(3 + NOISE * np.array(noise) + slow)
         return [[float(at), f"{value:.6g}"] for at, value in zip(times, values, strict=True)]
+
+
+@cache
+def _noise(seed, at):
+    return np.random.default_rng([seed, at]).standard_normal()
 
 
 @contextmanager
