@@ -1,7 +1,7 @@
 """Stores to test with: every test that asks for one runs on SQLite and on PostgreSQL.
 
-Makes ``drafts``, ``fleet``, ``postgres`` and ``example`` importable everywhere: pytest runs in importlib mode, so test
-folders are not on the path by themselves.
+Makes ``drafts``, ``fleet``, ``postgres``, ``small_disk`` and ``example`` importable everywhere: pytest runs in
+importlib mode, so test folders are not on the path by themselves.
 """
 
 import itertools
@@ -50,3 +50,16 @@ def store(url):
     """An empty store."""
     with closing(Store(parse(url), create=True)) as opened:
         yield opened
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A file system of a few megabytes."""
+    import small_disk
+
+    if reason := small_disk.missing():
+        pytest.skip(reason)
+    with small_disk.mounted(tmp_path / "small") as reason:
+        if reason:
+            pytest.skip(f"a small file system cannot be mounted here: {reason}")
+        yield tmp_path / "small"

@@ -25,6 +25,7 @@ from tidegate.checker.machine import Pulse, Standing
 from tidegate.checker.metrics import Tally
 from tidegate.checker.record import Known
 from tidegate.checker.rules import Rules, ServiceRule
+from tidegate.host import lock
 from tidegate.host.errors import Failed, TidegateError
 from tidegate.host.paths import paths
 
@@ -242,16 +243,9 @@ def run() -> list[str]:
 def _alone() -> Iterator[None]:
     paths().run.mkdir(mode=0o755, parents=True, exist_ok=True)
     with lock_file().open("w") as file:
-        end = time.monotonic() + _BEAT
-        while True:
-            try:
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                # Whoever asks whether a checker runs holds it for an instant.
-                if time.monotonic() > end:
-                    raise Failed("a checker runs on this host already") from None
-                time.sleep(_TICK / 10)
+        # Whoever asks whether a checker runs holds it for an instant.
+        if not lock.taken(file, _BEAT):
+            raise Failed("a checker runs on this host already")
         yield
 
 

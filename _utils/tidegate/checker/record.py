@@ -7,20 +7,17 @@ kernel has and what is written here never disagree for longer than one of the tw
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tidegate.checker.machine import Pulse, Standing
-from tidegate.host import durable
+from tidegate.host import durable, lock
 from tidegate.host.paths import paths
 from tidegate.host.record import boot_id
 
 _PATIENCE = 10.0
-_POLL = 0.01
 
 
 @dataclass(frozen=True)
@@ -68,15 +65,7 @@ def locked() -> Iterator[None]:
     waited for no more, because a sick service must be withdrawn whatever else is stuck."""
     paths().state.mkdir(mode=0o755, parents=True, exist_ok=True)
     with (paths().state / "services.lock").open("w") as file:
-        end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    break
-                time.sleep(_POLL)
+        lock.taken(file, _PATIENCE)
         yield
 
 

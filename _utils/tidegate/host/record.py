@@ -8,14 +8,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tidegate.host import deadman, durable
+from tidegate.host import deadman, durable, lock
 from tidegate.host.errors import Failed
 from tidegate.host.generation import Generation
 from tidegate.host.paths import paths
@@ -171,22 +170,9 @@ def locked(patience: float, insist: bool = False) -> Iterator[None]:
         Failed: somebody else holds it and ``insist`` is false.
     """
     with (paths().state / "lock").open("w") as file:
-        if not _acquire(file.fileno(), patience) and not insist:
+        if not lock.taken(file, patience) and not insist:
             raise Failed(f"another Tidegate process on this host has held the lock for {patience:.0f} s; try again")
         yield
-
-
-def _acquire(handle: int, patience: float) -> bool:
-    end = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.05)
-        else:
-            return True
 
 
 def _transaction_path() -> Path:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from tidegate.host import dns
+from tidegate.host import answers, dns
+from tidegate.host.endpoint import endpoint
 from tidegate.host.errors import Failed, Refused
 
 Seen = dict[str, Any]
@@ -53,9 +54,9 @@ def _look(kind: str, target: str, expected: Mapping[str, Any]) -> Callable[[floa
         url = _url(target)
         return lambda seconds: _http(url, expected, seconds)
     if kind == "tcp":
-        host, port = _endpoint(target, None)
+        host, port = endpoint(target, None)
         return lambda seconds: _tcp(host, port, seconds)
-    host, port = _endpoint(target, dns.PORT)
+    host, port = endpoint(target, dns.PORT)
     if "question" not in expected:
         raise Refused("a probe of dns needs a question: the name to ask for")
     query = dns.query(str(expected["question"]), str(expected.get("type", "A")))
@@ -89,20 +90,9 @@ def _http(url: SplitResult, expected: Mapping[str, Any], seconds: float) -> Seen
     finally:
         connection.close()
     status = response.status
-    right = status == int(expected["status"]) if "status" in expected else 200 <= status <= 299
-    if not right:
-        return {
-            "ok": False,
-            "status": status,
-            "reason": f"status {status}, expected {expected.get('status', '200 to 299')}",
-        }
-    if "body" in expected and str(expected["body"]).encode() not in body:
-        return {
-            "ok": False,
-            "status": status,
-            "reason": f"status {status}, but {expected['body']!r} is not in the answer",
-        }
-    return {"ok": True, "status": status, "reason": f"status {status}"}
+    has_body = "body" in expected and str(expected["body"]).encode() in body
+    ok, reason = answers.http(status, has_body, expected)
+    return {"ok": ok, "status": status, "reason": reason}
 
 
 def _connection(url: SplitResult, address: object, seconds: float) -> http.client.HTTPConnection:
@@ -137,15 +127,9 @@ def _tcp(host: str, port: int, seconds: float) -> Seen:
 
 
 def _dns(server: tuple[str, int], query: bytes, wanted: object, seconds: float) -> Seen:
-    code, answers = dns.parse(dns.ask(server, query, seconds))
-    seen: Seen = {"ok": False, "status": code, "answers": answers}
-    if code != "NOERROR":
-        return {**seen, "reason": f"the server says {code}"}
-    if not answers:
-        return {**seen, "reason": "the server has no such record"}
-    if wanted is not None and str(wanted) not in answers:
-        return {**seen, "reason": f"{wanted} is not in the answer: {', '.join(answers)}"}
-    return {**seen, "ok": True, "reason": f"the answer is {', '.join(answers)}"}
+    code, found = dns.parse(dns.ask(server, query, seconds))
+    ok, reason = answers.dns(code, found, wanted)
+    return {"ok": ok, "status": code, "answers": found, "reason": reason}
 
 
 def _url(text: str) -> SplitResult:
@@ -159,17 +143,6 @@ def _url(text: str) -> SplitResult:
     if url.username is not None or any(ord(letter) <= 32 or ord(letter) == 127 for letter in text):
         raise Refused(f"{text!r} has a user name, a blank or a control character in it")
     return url
-
-
-def _endpoint(text: str, default: int | None) -> tuple[str, int]:
-    """Address and port of ``192.0.2.1:53``, ``[2001:db8::1]:53``, or either without a port if there is a default."""
-    host, separator, port = text.rpartition(":")
-    bare = not separator or (":" in host and not host.endswith("]")) or text.endswith("]")
-    if bare:
-        host, port = text, str(default or "")
-    if not port.isdecimal() or not 0 < int(port) < 65536 or not host.strip("[]"):
-        raise Refused(f"{text!r} is not ADDRESS:PORT (an IPv6 address stands in brackets)")
-    return host.strip("[]"), int(port)
 
 
 def _words(error: Exception) -> str:

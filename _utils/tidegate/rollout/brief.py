@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 OnFailure = Literal["pause", "wave", "all"]
@@ -126,6 +127,23 @@ class Brief:
     def hosts(self) -> tuple[str, ...]:
         """Every host that changes, wave by wave."""
         return tuple(host for wave in self.waves for host in wave.hosts)
+
+    @cached_property
+    def wave_of(self) -> Mapping[str, str]:
+        """Host that changes → the name of its wave."""
+        return {host: wave.name for wave in self.waves for host in wave.hosts}
+
+    def wave(self, name: str) -> PlannedWave:
+        """The wave of this name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return self._waves[name]
+
+    @cached_property
+    def _waves(self) -> Mapping[str, PlannedWave]:
+        return {wave.name: wave for wave in self.waves}
 
     def as_dict(self) -> dict[str, Any]:
         """The brief as plain data, for the store."""

@@ -102,10 +102,11 @@ class Course:
     def _write(self, events: Sequence[Event], moment: Moment) -> None:
         """Into the journal first; whatever it leads to is done after."""
         assign: dict[str, str | None] = {}
-        after = self.state
+        before = self.state
         for event in events:
-            assign.update(assignments(after, event))
-            after = fold(after, [event], moment.now)
+            after = fold(before, [event], moment.now)
+            assign.update(assignments(before, event, after))
+            before = after
         written = self._journal.record(self.number, events, assign, moment.epoch)
         if written[0].seq == self.state.seq + 1:
             self._fold(written, moment.now)
@@ -213,7 +214,7 @@ class Course:
 
     def _round(self, name: str, moment: Moment) -> Round:
         """What the gates are given. After a first round nobody's old report will do."""
-        wave = next(wave for wave in self.state.brief.waves if wave.name == name)
+        wave = self.state.brief.wave(name)
         hosts = tuple(host for host in wave.hosts if self.state.hosts[host].phase in ARRIVED)
         known = {host: self._reports.pop(host, (0.0, None)) for host in hosts}
         fresh = {host: report for host, (at, report) in known.items() if report and moment.now - at <= FRESH}
@@ -261,7 +262,7 @@ class Course:
         if self._labels is None:
             release = self._means.store.known(self.state.brief.release)
             plans = self._means.store.plans(release) if release else {}
-            self._labels = {host: plans[host].labels for host in self.state.hosts if host in plans}
+            self._labels = {host: plans[host].labels for host in self.state.brief.pops if host in plans}
         return self._labels
 
 

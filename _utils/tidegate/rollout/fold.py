@@ -45,25 +45,25 @@ def fold(state: State, events: Iterable[Event], now: float) -> State:
     return folding.state()
 
 
-def assignments(state: State, event: Event) -> dict[str, str | None]:
+def assignments(before: State, event: Event, after: State) -> dict[str, str | None]:
     """What the store has to assign together with this event: host → release, ``None`` for no release at all.
 
     Args:
-        state: Before the event.
+        before: The state without the event.
         event: What is about to be written.
+        after: The state with it.
     """
-    brief, body = state.brief, event.body
+    brief, body = before.brief, event.body
     match event.kind:
         case "job" if body["act"] == "apply":
             return dict.fromkeys(body["hosts"], brief.release)
         case "job" if body["act"] == "back":
             return {host: brief.before[host] for host in body["hosts"]}
         case "returned" | "lost":
-            after = fold(state, [event], 0.0)
             left = LEFT_BEHIND | {Phase.WAITING}
             return {host: brief.before[host] for host in body["hosts"] if after.hosts[host].phase in left}
         case "superseded":
-            return {host: brief.before[host] for host, at in state.hosts.items() if at.phase in MOVING}
+            return {host: brief.before[host] for host, at in before.hosts.items() if at.phase in MOVING}
         case "finished" if body["status"] == "completed":
             return dict.fromkeys(brief.unchanged, brief.release)
     return {}
@@ -85,7 +85,7 @@ class _Folding:
                          "cleared", "seq")
         }  # fmt: skip
         self._unsettled: dict[str, int] = {}
-        self._wave_of = {host: wave.name for wave in state.brief.waves for host in wave.hosts}
+        self._wave_of = state.brief.wave_of
 
     def state(self) -> State:
         jobs = {jid: replace(job, hosts=frozenset(left)) for jid, (job, left) in self._jobs.items()}
@@ -272,8 +272,7 @@ class _Folding:
         self._waves[name] = replace(self._waves[name], **changes)
 
     def _has(self, wave: str, phases: frozenset[Phase]) -> bool:
-        hosts = next(each.hosts for each in self._begin.brief.waves if each.name == wave)
-        return any(self._hosts[host].phase in phases for host in hosts)
+        return any(self._hosts[host].phase in phases for host in self._begin.brief.wave(wave).hosts)
 
     def _close(self, jid: str, hosts: Iterable[str]) -> tuple[Job, list[str]]:
         """The job, and those of the hosts that it still waits for: the first word of a host counts, and no other."""
@@ -312,7 +311,7 @@ class _Folding:
     def _unsettled_of(self, wave: str) -> int:
         """How many hosts of a wave are on their way. Counted once: a long journal asks for every host that returns."""
         if wave not in self._unsettled:
-            hosts = next(each.hosts for each in self._begin.brief.waves if each.name == wave)
+            hosts = self._begin.brief.wave(wave).hosts
             self._unsettled[wave] = sum(self._hosts[host].phase in UNSETTLED for host in hosts)
         return self._unsettled[wave]
 

@@ -260,7 +260,8 @@ def _supersede(connection: Connection, number: int, event: Event, now: datetime)
 
 def _given_back(connection: Connection, number: int) -> dict[str, str | None]:
     state = fold(State.new(_brief(connection, number)), _events(connection, number), 0.0)
-    return of_event(state, Event("superseded", {"by": 0}))
+    end = Event("superseded", {"by": 0})
+    return of_event(state, end, fold(state, [end], 0.0))
 
 
 def _end(connection: Connection, number: int, status: str, now: datetime) -> None:

@@ -201,8 +201,7 @@ def _back(state: State) -> Iterator[Action]:
         return
     name = state.going_back[0]
     busy = {host for job in state.jobs.values() for host in job.hosts}
-    wave = next(wave for wave in state.brief.waves if wave.name == name)
-    wanted = [host for host in wave.hosts if state.hosts[host].phase in TOUCHED and host not in busy]
+    wanted = [host for host in state.brief.wave(name).hosts if state.hosts[host].phase in TOUCHED and host not in busy]
     hosts = safety.choose_back(state, wanted)
     if hosts:
         yield Launch("back", name, hosts)
@@ -215,8 +214,7 @@ def _abort(state: State) -> Iterator[Action]:
 
 
 def _touched(state: State, name: str) -> bool:
-    wave = next(wave for wave in state.brief.waves if wave.name == name)
-    return any(state.hosts[host].phase in TOUCHED for host in wave.hosts)
+    return any(state.hosts[host].phase in TOUCHED for host in state.brief.wave(name).hosts)
 
 
 def _moving(state: State) -> bool:

@@ -23,14 +23,14 @@ class Elsewhere:
 
     Attributes:
         busy_pops: PoPs in which another rollout has hosts that are changing.
-        paused: Hosts that somebody has paused; they wait.
+        paused: Host → why it waits.
         held: Host → why it keeps what it has; the rollout leaves it out.
         down: Hosts that somebody has drained: they announce nothing, so no service is up on them.
         frozen: Why no wave may begin now, if a freeze says so.
     """
 
     busy_pops: frozenset[str] = frozenset()
-    paused: frozenset[str] = frozenset()
+    paused: Mapping[str, str] = field(default_factory=dict)
     held: Mapping[str, str] = field(default_factory=dict)
     down: frozenset[str] = frozenset()
     frozen: str | None = None
@@ -147,7 +147,7 @@ class _Limits:
 
     def _against(self, host: str) -> str:
         if host in self._elsewhere.paused:
-            return f"{host} is paused by an operation"
+            return f"the end of {self._elsewhere.paused[host]}"
         pop = self._brief.pops[host]
         if pop in self._elsewhere.busy_pops:
             return f"another rollout is changing hosts in {pop}"

@@ -69,10 +69,11 @@ class Play:
     def add(self, event):
         """Write an event, as the engine or as a person would."""
         event = Event(event.kind, event.body, len(self.events) + 1, None, event.who, event.why)
-        for host, release in assignments(self.state, event).items():
+        after = fold(self.state, [event], self.now)
+        for host, release in assignments(self.state, event, after).items():
             self.assigned[host] = release
         self.events.append(event)
-        self.state = fold(self.state, [event], self.now)
+        self.state = after
 
     def ask(self, kind, *, why="because", who="ann", **body):
         """What a person asks for."""

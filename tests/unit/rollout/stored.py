@@ -29,7 +29,7 @@ class Stored(Play):
         elif event.who:
             written = self.journal.ask(self.number, event)
         else:
-            assigned = assignments(self.state, event)
+            assigned = assignments(self.state, event, fold(self.state, [event], self.now))
             (written,) = self.journal.record(self.number, [event], assigned, self.lease.epoch)
             self.assigned.update(assigned)
         self.events.append(written)

@@ -5,12 +5,15 @@ import time
 from datetime import timedelta
 
 import pytest
+import small_disk
 from imitated import Scene
 from play import WAVES
 
 from tidegate.release.assignments import Assignments
 from tidegate.release.errors import StoreError
+from tidegate.release.location import parse
 from tidegate.release.operations import Operations
+from tidegate.release.store import Store
 from tidegate.rollout.brief import Budget, Pace
 from tidegate.rollout.driver import LEASE
 from tidegate.rollout.lease import Leases
@@ -304,7 +307,8 @@ def test_a_pause_of_hosts_keeps_them_waiting_and_a_hold_leaves_them_out(scene):
             scene.world.wait(1.0)
     assert scene.phases(driver)["a2"] == "skipped"
     assert scene.phases(driver)["c1"] == "waiting"
-    assert "paused" in driver.courses[scene.number].state.waiting
+    said = f"the end of operation {paused.id}, a pause by ann: another test"
+    assert driver.courses[scene.number].state.waiting == said
     operations.end(paused.id, "ann", "done")
     assert scene.run(driver) == "completed"
     assert not scene.world.hosts["a2"].changes
@@ -390,6 +394,27 @@ def test_a_host_that_reboots_in_the_middle(scene):
     assert scene.run(driver) == "completed"
     scene.everybody_has(scene.new)
     assert host.changes == [scene.new_plans["a1"]] * 2
+
+
+def test_a_full_disk_stops_the_engine_where_it_is_until_there_is_room(small):
+    store = Store(parse(str(small / "store.db")), create=True)
+    scene = Scene(store)
+    scene.begin()
+    driver = scene.engine()
+    while not scene.world.publications:
+        driver.step()
+    small_disk.fill(small / "filling")
+    with pytest.raises(StoreError, match="disk is full"):
+        for _ in range(200):
+            driver.step()
+            scene.clock.sleep(1)
+    published = len(scene.world.publications)
+    assert published == 1
+    (small / "filling").unlink()
+    assert scene.run(driver) == "completed"
+    scene.everybody_has(scene.new)
+    for host in HOSTS:
+        assert scene.world.hosts[host].changes == [scene.new_plans[host]]
 
 
 def test_the_store_is_gone_for_a_while(scene, monkeypatch):

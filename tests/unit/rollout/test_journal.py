@@ -1,16 +1,15 @@
 """The journal: what people ask and what the engine did, in one order, with the assignments that follow from it."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import timezone
-from pathlib import Path
 
 import pytest
+import small_disk
 from briefs import AMS, IAD, LHR, LHR2, brief
 from drafts import AMS1, LHR1, draft
 from sqlalchemy import text
@@ -344,27 +343,12 @@ def test_a_server_that_restarts(server):
     assert len(journal.events(number)) == 2
 
 
-@pytest.fixture
-def small(tmp_path):
-    """A file system of a few megabytes."""
-    if os.geteuid() != 0:
-        pytest.skip("only root mounts a small file system")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    mounted = subprocess.run(mount, check=False, capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def test_a_full_disk_is_one_sentence_and_half_of_nothing(small):
     store = Store(parse(str(small / "store.db")), create=True)
     release, journal = added(store), Journal(store)
     number = journal.start(brief(release, (AMS,)), "alice", "")
     epoch = Leases(store).acquire("master1", 30).epoch
-    fill(small / "filling")
+    small_disk.fill(small / "filling")
     big = [Event("judged", {"wave": "wave1", "verdicts": ["x" * 500_000]})] * 3
     with pytest.raises(StoreError, match="cannot be used: database or disk is full"):
         journal.record(number, big, {AMS: release.id}, epoch)
@@ -374,12 +358,3 @@ def test_a_full_disk_is_one_sentence_and_half_of_nothing(small):
     journal.record(number, big[:1], {AMS: release.id}, epoch)
     assert len(journal.events(number)) == 2
     assert Assignments(store).any()
-
-
-def fill(path: Path):
-    with path.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"\0" * 4096)
-        except OSError:
-            return

@@ -172,7 +172,7 @@ class Rollouts(RuleBasedStateMachine):
 
     def proven(self, name):
         at = self.state.waves[name]
-        wave = next(wave for wave in self.state.brief.waves if wave.name == name)
+        wave = self.state.brief.wave(name)
         if all(self.state.hosts[host].phase is Phase.SKIPPED for host in wave.hosts):
             return
         assert worst(at.verdicts) == "pass"
@@ -181,7 +181,8 @@ class Rollouts(RuleBasedStateMachine):
         assert any(self.state.hosts[host].phase in ARRIVED for host in wave.hosts)
 
     def record(self, event):
-        self.journal.record(self.number, [event], assignments(self.state, event), self.lease.epoch)
+        assigned = assignments(self.state, event, fold(self.state, [event], self.now))
+        self.journal.record(self.number, [event], assigned, self.lease.epoch)
         self.read()
 
     def read(self):

@@ -443,7 +443,9 @@ def test_watch_leaves_after_its_time_and_says_that_no_engine_is_there(run, local
 def test_who_leaves_leaves_the_rollout_running(local, where):
     play = stored(local)
     command = [sys.executable, "-m", "tidegate.cli.main", "rollout", "watch", "--store", where]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # Where the tests run in the background, a shell has told them to ignore what Ctrl-C sends.
+    listening = ["env", "--default-signal=INT", *command]
+    with subprocess.Popen(listening, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert "started by ann" in process.stdout.readline()
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
