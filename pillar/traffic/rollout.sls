@@ -27,7 +27,8 @@ traffic:
     # it should and every check of it is good; it judges even if it is not named. The others, each explained in
     # docs/gates.md:
     #   - verify                                               the testinfra suite, over Salt
-    #   - metrics: {prometheus: "http://…", queries: […]}      figures within bounds
+    #   - metrics: {prometheus: "http://…", queries: […]}      figures within bounds, and, with `compare`, no worse with the
+    #                                                          release than on hosts without it: judged for a soak of half an hour
     #   - probe: {from: [client1], http: "http://192.0.2.10/"} what is served, asked for from outside
     #   - approval                                             somebody says `tidegate rollout approve`
     # A wave may have gates and a soak of its own: {name: all, match: all, gates: [health, approval], soak: 10m}.

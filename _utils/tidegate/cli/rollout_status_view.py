@@ -133,8 +133,7 @@ def _gates(view: View) -> Iterator[RenderableType]:
         yield Text(f"Gates of {wave.name}", style="bold").append(f"  {rounds}", style="not bold dim")
         grid = _grid("", "", "", header=False)
         for gate in wave.gates:
-            outcome = gate.outcome or "not asked yet"
-            grid.add_row(Text(gate.name), Text(outcome, style=OUTCOMES.get(gate.outcome, "")), Text(gate.reason))
+            grid.add_row(Text(gate.name), Text(gate.said, style=OUTCOMES.get(gate.outcome, "")), Text(gate.reason))
         yield grid
 
 

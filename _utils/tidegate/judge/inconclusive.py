@@ -28,14 +28,20 @@ class Patience:
     most: int = 30
 
 
-def next_step(judgement: Judgement, patience: Patience) -> Next:
-    """What follows from a judgement: the error rates hold however often it is asked and however long it waits."""
+def next_step(judgement: Judgement, patience: Patience, until: int | None = None) -> Next:
+    """What follows from a judgement: the error rates hold however often it is asked and however long it waits.
+
+    Args:
+        judgement: Of all that was seen so far.
+        patience: What the policy says.
+        until: The tick up to which it goes on at least, where somebody has said so after it gave up.
+    """
     if judgement.outcome == "fail":
         return "stop"
     if judgement.outcome == "pass":
         return "promote" if judgement.tick >= judgement.planned else "wait"
     hopeless = any(fault.kind in NEVER for metric in judgement.metrics for fault in metric.faults)
     extension = patience.most if patience.then == "extend" and not hopeless else 0
-    if judgement.tick < judgement.planned + extension and not hopeless:
+    if judgement.tick < max(judgement.planned + extension, until or 0) and not hopeless:
         return "wait"
     return "stop" if patience.then == "fail" else "pause"

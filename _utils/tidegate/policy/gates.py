@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from jinja2 import TemplateError, meta
-from jinja2.sandbox import SandboxedEnvironment
 from pydantic import (
     AfterValidator,
     Field,
@@ -26,8 +24,10 @@ from pydantic_core import CoreSchema
 from typing_extensions import Self
 
 from tidegate.policy.addresses import Address
+from tidegate.policy.compared import Compared, Judge
 from tidegate.policy.durations import Duration, between, seconds
 from tidegate.policy.errors import unlike
+from tidegate.policy.queries import Number, Query
 from tidegate.policy.selectors import Names
 from tidegate.policy.strict import NAME, NAME_IN_WORDS, Listed, Name, Several, Strict, one_or_more, spelt
 
@@ -38,10 +38,7 @@ BARE = ("health", "verify", "approval")
 """Gates that a word is enough for."""
 Part = Literal["generation", "bird", "tc", "xdp"]
 
-LONGEST_QUERY = 4000
 LONGEST_URL = 500
-VARIABLES = frozenset(("hosts", "window"))
-"""What a query may ask for: the wave's hosts as a regular expression, and the window as PromQL writes it."""
 
 
 def url(text: str, *schemes: str) -> str:
@@ -62,18 +59,6 @@ def url(text: str, *schemes: str) -> str:
     return text
 
 
-def _query(text: str) -> str:
-    if not text.strip() or len(text) > LONGEST_QUERY or not text.replace("\n", " ").isprintable():
-        raise unlike(f"a PromQL query of at most {LONGEST_QUERY} characters")
-    try:
-        unknown = sorted(meta.find_undeclared_variables(SandboxedEnvironment().parse(text)) - VARIABLES)
-    except TemplateError as error:
-        raise unlike(f"a query that is a good template ({error.message})") from None
-    if unknown:
-        raise unlike("a query that asks for {{ hosts }} and {{ window }} alone", f"It asks for {', '.join(unknown)}.")
-    return text
-
-
 def _endpoint(text: str) -> str:
     """``192.0.2.10:443``, ``[2001:db8::1]:443`` or ``www.example.net:443``."""
     host, _, port = text.rpartition(":")
@@ -85,11 +70,9 @@ def _endpoint(text: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(lambda text: url(text, "http", "https"))]
-Query = Annotated[str, AfterValidator(_query)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Wanted = Annotated[str, Field(min_length=1, max_length=200)]
 DnsName = Annotated[str, spelt(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}", "a DNS name such as www.example.net")]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 Parts = Annotated[tuple[Part, ...], Several, WithJsonSchema(one_or_more({"enum": ["generation", "bird", "tc", "xdp"]}))]
 
 
@@ -130,18 +113,26 @@ class Threshold(Strict):
 
 
 class Metrics(Strict):
-    """Figures from Prometheus within bounds. No data, NaN or no answer is inconclusive, never good."""
+    """Figures from Prometheus: within bounds, or no worse with the release than without. No data is never good."""
 
     name: Name = Field(default="metrics", description="Name of the gate, unique in the rollout.")
     prometheus: HttpUrl = Field(description="Where Prometheus is, such as http://prometheus.example.net:9090.")
     time: Annotated[Duration, between("1s", "5m")] = Field(
         default="10s", description="How long all queries together may take."
     )
-    queries: Listed[Threshold] = Field(min_length=1, description="What is asked.")
+    queries: Listed[Threshold] = Field(default=(), description="What must be within bounds.")
+    compare: Listed[Compared] = Field(
+        default=(), description="What is compared with hosts that do not have the release: see docs/judge.md."
+    )
+    judge: Judge | None = Field(default=None, description="How the metrics to compare are judged.")
 
     @model_validator(mode="after")
     def _names(self) -> Self:
-        names = [query.name for query in self.queries]
+        if not self.queries and not self.compare:
+            raise unlike("at least one of queries and compare", "It has nothing to ask.")
+        if self.judge is not None and not self.compare:
+            raise unlike("judge beside compare alone", "Queries with bounds are not judged.")
+        names = [*(query.name for query in self.queries), *(metric.name for metric in self.compare)]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise unlike("queries with names of their own", f"Two have the name '{twice}'.")
@@ -153,7 +144,12 @@ class Metrics(Strict):
             "prometheus": self.prometheus,
             "time": seconds(self.time),
             "queries": [query.model_dump(mode="json") for query in self.queries],
+            **(self._compared() if self.compare else {}),
         }
+
+    def _compared(self) -> dict[str, Any]:
+        judge = self.judge or Judge()
+        return {"compare": [metric.settings() for metric in self.compare], "judge": judge.settings()}
 
 
 class Probe(Strict):

@@ -17,8 +17,8 @@ from tidegate.policy.strict import Listed, Name, Several, Strict, one_or_more
 from tidegate.policy.waves import DEFAULT_WAVES, EMERGENCY_WAVES, Gates, Soak, WaveRule
 
 OnFailure = Literal["pause", "roll_back_wave", "roll_back_all"]
-Told = Literal["started", "promoted", "waiting", "stopped", "reversing", "finished"]
-TOLD: tuple[str, ...] = ("started", "promoted", "waiting", "stopped", "reversing", "finished")
+Told = Literal["started", "promoted", "waiting", "paused", "stopped", "reversing", "finished"]
+TOLD: tuple[str, ...] = ("started", "promoted", "waiting", "paused", "stopped", "reversing", "finished")
 
 SHARE = re.compile(r"([0-9]{1,3})%")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -118,9 +118,9 @@ class Notification(Strict):
 
     webhook: Annotated[str, AfterValidator(_webhook)] = Field(description="An https URL; the event is posted as JSON.")
     events: Annotated[tuple[Told, ...], Several, WithJsonSchema(one_or_more({"enum": list(TOLD)}))] = Field(
-        default=("waiting", "stopped", "reversing", "finished"),
-        description="Of what: started, promoted, waiting, stopped, reversing, finished. "
-        "Unless stated: waiting, stopped, reversing and finished.",
+        default=("waiting", "paused", "stopped", "reversing", "finished"),
+        description="Of what: started, promoted, waiting, paused, stopped, reversing, finished. "
+        "Unless stated: waiting, paused, stopped, reversing and finished.",
     )
     secret: Name | None = Field(
         default=None,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tidegate.host.errors import TidegateError
-from tidegate.rollout import machine
+from tidegate.rollout import canary, machine
 from tidegate.rollout.accepted import Accepted
 from tidegate.rollout.action import Action, Follow, Judge, Launch, Look, Record
 from tidegate.rollout.elsewhere import elsewhere
@@ -231,8 +232,9 @@ class Course:
             elapsed=at.soaked + max(moment.now - at.since, 0.0),
             options=self._means.options,
         )
+        context = replace(context, **canary.told(self.state, wave, moment.wall.timestamp(), self._hosts_labels))
         accepted = self._accepted.of if self._accepted.drained else None
-        return Round(context, gates_of(self.state.brief, wave), accepted, passed(self.state.brief, at))
+        return Round(context, gates_of(self.state.brief, wave), accepted, passed(self.state.brief, at), at.verdicts)
 
     # --- how ---------------------------------------------------------------------------------------------------------
 

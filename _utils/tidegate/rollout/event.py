@@ -39,7 +39,7 @@ rollback    {"waves": [name] | null} these waves, or all of them, go back to wha
 superseded  {"by": number}           another rollout has taken over these hosts
 =========== ===========================================================================================================
 
-Kinds that the engine writes.
+Kinds that the engine writes; and ``paused``, where a gate needs people, with the reason as its ``why``.
 
 =========== ===========================================================================================================
 checked     {"problems": {host: reason}}             the look at every host before the first wave; empty is good

@@ -16,6 +16,9 @@ MOST_HOSTS = 10
 """Hosts whose reasons are given; more are counted."""
 
 
+_SAID = {"fail": "failed", "inconclusive": "could not decide", "wait": "goes on watching", "pause": "needs people"}
+
+
 @dataclass(frozen=True)
 class Explanation:
     """A rollout explained.
@@ -88,7 +91,9 @@ def _because(view: View) -> Iterator[str]:
         yield f"{len(problems) - MOST_HOSTS} more hosts are not as they should be: status --json names them."
     for gate_of, gate in ((wave, gate) for wave in view.waves for gate in wave.gates):
         if gate.outcome not in (None, "pass"):
-            yield f"Gate {gate.name} of {gate_of.name} {_said(str(gate.outcome))}: {gate.reason}."
+            yield f"Gate {gate.name} of {gate_of.name} {_said(gate.then or str(gate.outcome))}: {gate.reason}."
+            if "recording" in gate.evidence:
+                yield f"What it judged by: tidegate judge --replay {view.number} --wave {gate_of.name}."
     for host in [each for each in view.hosts if each.phase != "skipped"][:MOST_HOSTS]:
         tries = f" (tried {host.tries} times)" if host.tries > 1 else ""
         yield f"{host.host} {_became(host.phase)}{tries}: {host.reason or 'no reason was given'}."
@@ -105,7 +110,7 @@ def _position(view: View, wave: WaveView) -> str:
 
 
 def _said(outcome: str) -> str:
-    return {"fail": "failed", "inconclusive": "could not decide"}.get(outcome, outcome)
+    return _SAID.get(outcome, outcome)
 
 
 def _became(phase: str) -> str:

@@ -22,7 +22,7 @@ from tidegate.rollout.state import (
     State,
     WaveState,
 )
-from tidegate.rollout.verdict import Verdict, worst
+from tidegate.rollout.verdict import Verdict, counts, lost, worst
 
 TRIES = 2
 """How often a host is brought to the release when nobody confirmed it in time: that was not the host's fault."""
@@ -74,6 +74,7 @@ class _Folding:
 
     def __init__(self, state: State, now: float) -> None:
         self._now = now
+        self._at: float | None = None
         self._begin = state
         self._hosts = dict(state.hosts)
         self._waves = dict(state.waves)
@@ -91,6 +92,7 @@ class _Folding:
         return replace(self._begin, hosts=self._hosts, waves=self._waves, jobs=jobs, **self._rest)
 
     def add(self, event: Event) -> None:
+        self._at = event.at.timestamp() if event.at else None
         if self._rest["status"] not in FINISHED:
             _HANDLERS[event.kind](self, event.body, event)
         self._rest["seq"] = max(self._rest["seq"], event.seq)
@@ -132,7 +134,8 @@ class _Folding:
         for host in again:
             self._set(host, HostState(again=True, since=self._now))
         for name in {self._wave_of[host] for host in again}:
-            self._waves[name] = WaveState("running", approved=self._waves[name].approved, since=self._now)
+            was = self._waves[name]
+            self._waves[name] = WaveState("running", approved=was.approved, since=self._now, began=was.began)
         if again and self._rest["status"] == "stopped":
             self._go_on()
 
@@ -185,6 +188,8 @@ class _Folding:
             self._set(host, HostState(_BEGUN[act], "", tries, jid, before.again, self._now))
         if act == "apply":
             self._rest["waiting"] = None
+            if self._waves[body["wave"]].began is None:
+                self._wave(body["wave"], began=self._at)
             count = sum(self._begin.brief.withdraws.get(host, 0) for host in hosts)
             if count:
                 self._rest["withdrawn"] = (*self._rest["withdrawn"], (self._now, count))
@@ -205,13 +210,13 @@ class _Folding:
     def judged(self, body: Mapping[str, Any], event: Event) -> None:
         before = self._waves[body["wave"]]
         verdicts = tuple(map(Verdict.of, body["verdicts"]))
-        outcome = worst(verdicts)
+        failed = worst(verdicts) == "fail"
         self._wave(
             body["wave"],
             round=body["round"],
             verdicts=verdicts,
-            soaked=before.soaked + (body["elapsed"] if outcome == "pass" else 0.0),
-            inconclusive=before.inconclusive + 1 if outcome == "inconclusive" else 0,
+            soaked=before.soaked + (body["elapsed"] if counts(verdicts) else 0.0),
+            inconclusive=before.inconclusive + 1 if lost(verdicts) and not failed else 0,
             since=self._now,
         )
 
@@ -248,7 +253,7 @@ class _Folding:
         for name, wave in self._waves.items():
             if wave.status == "stopped":
                 self._wave(name, status="running", inconclusive=0, verdicts=(), soaked=0.0)
-            elif wave.inconclusive or worst(wave.verdicts) == "fail":
+            elif wave.inconclusive or worst(wave.verdicts) == "fail" or _wants_people(wave.verdicts):
                 self._wave(name, inconclusive=0, verdicts=())
         self._complete(self._waves)
 
@@ -301,7 +306,7 @@ class _Folding:
         """Waves of which no host is on its way any more are ready to be judged."""
         for name in waves:
             if self._waves[name].status == "running" and not self._unsettled_of(name):
-                self._wave(name, status="judging", since=self._now)
+                self._wave(name, status="judging", since=self._now, settled=self._at)
 
     def _unsettled_of(self, wave: str) -> int:
         """How many hosts of a wave are on their way. Counted once: a long journal asks for every host that returns."""
@@ -326,10 +331,14 @@ class _Folding:
             return
         left = list(self._rest["going_back"])
         while left and not self._has(left[0], TOUCHED | {Phase.RETURNING}):
-            self._wave(left.pop(0), status="back")
+            self._wave(left.pop(0), status="back", began=None)
         self._rest["going_back"] = tuple(left)
         if not left and self._rest["after_reverse"] == "stopped":
             self._to("stopped", self._rest["reason"])
+
+
+def _wants_people(verdicts: Iterable[Verdict]) -> bool:
+    return any(verdict.then == "pause" for verdict in verdicts)
 
 
 _NO_JOB = Job("", "apply", "", frozenset(), 0.0)

@@ -36,12 +36,14 @@ class Round:
         accepted: Host and the plan it runs → the plan that it should run, if drains have come or gone: then either
             plan is right. ``None`` if there is nothing to choose from.
         passed: Verdicts of an earlier round that still hold; see `passed`.
+        earlier: All verdicts of the round before.
     """
 
     context: Context
     gates: Mapping[str, Mapping[str, Any]]
     accepted: Callable[[str, object], str] | None = None
     passed: Mapping[str, Verdict] = field(default_factory=dict)
+    earlier: Sequence[Verdict] = ()
 
 
 def gates_of(brief: Brief, wave: PlannedWave) -> dict[str, Mapping[str, Any]]:
@@ -62,7 +64,11 @@ def judged(round_: Round, judge: Judge) -> list[dict[str, Any]]:
         return [Verdict(HEALTH, "pass", "no host of the wave has the release: there is nothing to judge").as_dict()]
     context = _reconciled(round_.context, round_.accepted) if round_.accepted else round_.context
     asked = {name: settings for name, settings in round_.gates.items() if name not in round_.passed}
-    verdicts = _at_once([replace(context, name=name, settings=settings) for name, settings in asked.items()], judge)
+    earlier = {verdict.gate: verdict for verdict in round_.earlier}
+    contexts = [
+        replace(context, name=name, settings=settings, earlier=earlier.get(name)) for name, settings in asked.items()
+    ]
+    verdicts = _at_once(contexts, judge)
     told = {**round_.passed, **dict(zip(asked, verdicts, strict=True))}
     return [told[name].as_dict() for name in round_.gates]
 

@@ -156,9 +156,12 @@ def _against(state: State) -> Record | None:
         if bad:
             return _stop(f"{wave.name}: gate {bad.gate} failed: {bad.reason}", wave.name)
         if at.inconclusive >= state.brief.pace.rounds:
-            unsure = next(verdict for verdict in at.verdicts if verdict.outcome == "inconclusive")
+            unsure = next(each for each in at.verdicts if each.outcome == "inconclusive" and not each.then)
             reason = f"gate {unsure.gate} could not decide in {at.inconclusive} rounds: {unsure.reason}"
             return _stop(f"{wave.name}: {reason}", wave.name)
+        people = next((verdict for verdict in at.verdicts if verdict.then == "pause"), None)
+        if people and state.status == "running":
+            return Record(Event("paused", {}, why=f"{wave.name}: gate {people.gate} needs people: {people.reason}"))
     return None
 
 

@@ -101,8 +101,12 @@ def _lost(body: Mapping[str, Any]) -> str:
 
 def _judged(body: Mapping[str, Any]) -> str:
     verdicts = body["verdicts"]
-    told = [f"{one['gate']} {one['outcome']}{_because(one)}" for one in verdicts] or ["no gate said anything"]
+    told = [f"{one['gate']} {_outcome(one)}{_because(one)}" for one in verdicts] or ["no gate said anything"]
     return f"wave {body['wave']}, round {body['round']}: {', '.join(told)}"
+
+
+def _outcome(verdict: Mapping[str, Any]) -> str:
+    return "goes on watching" if verdict.get("then") == "wait" else str(verdict["outcome"])
 
 
 def _because(verdict: Mapping[str, Any]) -> str:

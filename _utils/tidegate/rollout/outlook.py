@@ -55,7 +55,10 @@ def _next_of_gates(view: View, wave: WaveView) -> str:
     after = _after(view, wave)
     if not wave.round:
         return f"The gates of {wave.name} judge it for the first time."
-    if any(gate.outcome == "inconclusive" for gate in wave.gates):
+    unsure = [gate for gate in wave.gates if gate.outcome == "inconclusive"]
+    if unsure and all(gate.then == "wait" for gate in unsure):
+        return f"Gate {unsure[0].name} of {wave.name} goes on watching until it knows, for as long as the policy says."
+    if unsure:
         return f"The gates of {wave.name} try again; it stops if they go on not to decide."
     if wave.soak_left:
         return f"If its gates go on to pass for {seconds(wave.soak_left)}, {after}."

@@ -84,7 +84,7 @@ def _wave(state: State, planned: PlannedWave) -> WaveView:
 
 def _gate(name: str, verdict: Verdict | None, approved: str | None) -> GateView:
     if verdict is not None:
-        return GateView(name, verdict.outcome, verdict.reason, verdict.evidence)
+        return GateView(name, verdict.outcome, verdict.reason, verdict.evidence, verdict.then)
     if name == APPROVAL and approved:
         return GateView(name, "pass", f"{approved} approved it", {})
     return GateView(name, None, "", {})

@@ -37,7 +37,8 @@ def choices(view: View) -> Iterator[Choice]:
             yield Choice(verb("pause"), "begin with no more hosts; what is under way ends")
             yield from _ways_back(view)
         case "paused":
-            yield Choice(verb("resume"), "go on")
+            asked = wave is not None and any(gate.then == "pause" for gate in wave.gates)
+            yield Choice(verb("resume"), "watch for another soak" if asked else "go on")
             yield from _ways_back(view)
         case "stopped":
             yield from _after_stop(view)

@@ -55,8 +55,8 @@ WaveStatus = str
 FINISHED = frozenset(("completed", "rolled-back", "aborted", "superseded"))
 ACTIVE = ("checking", "blocked", "running", "paused", "stopped", "reversing", "aborting")
 """``checking``: hosts are looked at before anything begins. ``blocked``: that look found something. ``running``.
-``paused``: somebody said so. ``stopped``: a budget or a gate said so. ``reversing``: waves go back. ``aborting``: what
-is under way is undone."""
+``paused``: somebody said so, or a gate that needs people. ``stopped``: a budget or a gate said so. ``reversing``: waves
+go back. ``aborting``: what is under way is undone."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,9 @@ class WaveState:
         approved: Who approved it.
         verdicts: Those of its last round.
         since: When it was judged last, or its last host settled; of the clock that never jumps.
+        began: When its first host was sent the release, in Unix seconds as the journal has it. Figures of other
+            machines have no other clock; nothing but a comparison with them rests on it.
+        settled: When its last host settled, likewise.
     """
 
     status: WaveStatus = "waiting"
@@ -96,6 +99,8 @@ class WaveState:
     approved: str | None = None
     verdicts: tuple[Verdict, ...] = ()
     since: float = 0.0
+    began: float | None = None
+    settled: float | None = None
 
 
 @dataclass(frozen=True)

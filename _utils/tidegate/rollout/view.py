@@ -40,12 +40,18 @@ class Engine:
 
 @dataclass(frozen=True)
 class GateView:
-    """A gate of a wave and its last verdict; ``outcome`` is ``None`` before its first."""
+    """A gate of a wave and its last verdict; ``outcome`` is ``None`` before its first; ``then`` as `verdict.Then`."""
 
     name: str
     outcome: str | None
     reason: str
     evidence: Mapping[str, Any]
+    then: str = ""
+
+    @property
+    def said(self) -> str:
+        """The outcome in a word for people."""
+        return "watching" if self.then == "wait" else self.outcome or "not asked yet"
 
 
 @dataclass(frozen=True)

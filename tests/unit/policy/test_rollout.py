@@ -3,12 +3,14 @@
 import pytest
 from example import changed, check, errors
 
+from tidegate.judge.metric import Definition
 from tidegate.policy.model import Policy
 from tidegate.policy.rollout import DEFAULT, allowed
 
 WAVES = [{"name": "canary", "one_per": "class"}, {"name": "all", "match": "all"}]
 QUERY = {"name": "errors", "query": 'sum(rate(errors{host=~"{{ hosts }}"}[{{ window }}]))', "max": 0.01}
 METRICS = {"prometheus": "http://prometheus.example.net:9090", "queries": [QUERY]}
+LATENCY = {"name": "latency", "query": 'latency{host=~"{{ hosts }}"}', "kind": "latency", "margin": "10%"}
 PROBE = {"from": ["client1"], "http": "http://192.0.2.10/"}
 FREEZE = {"name": "holidays", "from": "2026-12-24T16:00Z", "until": "2026-12-27T08:00Z", "why": "few people"}
 
@@ -17,8 +19,22 @@ def rollout(**settings):
     return ("rollout", {"waves": WAVES, **settings})
 
 
-def metrics(**settings):
-    return rollout(gates=[{"metrics": {**METRICS, **settings}}])
+def metrics(soak="1m", **settings):
+    return rollout(gates=[{"metrics": {**METRICS, **settings}}], soak=soak)
+
+
+def without_none(settings):
+    return {key: value for key, value in settings.items() if value is not None}
+
+
+def compared(soak="30m", judge=None, **settings):
+    """One metric to compare; the soak suits it."""
+    gate = {"prometheus": METRICS["prometheus"], "compare": [without_none({**LATENCY, **settings})], "judge": judge}
+    return rollout(gates=[{"metrics": without_none(gate)}], soak=soak)
+
+
+def judged(**settings):
+    return compared(judge=settings)
 
 
 def query(**settings):
@@ -45,6 +61,11 @@ GOOD = [
     rollout(gates=[{"verify": {"parts": "bird", "time": "1m"}}, {"verify": {"name": "all", "workers": 8}}]),
     metrics(),
     query(max=None, min=0),
+    compared(),
+    compared(kind="counter", exposure='requests{host=~"{{ hosts }}"}', quiet=True, margin=0.5, tolerance=0.1),
+    compared(kind="bounded", min=0, max=1, worse="lower", margin=0.01, unit="of 1"),
+    judged(tick="30s", warmup="0s", before="1h", false_abort="0.5%", undecided="pause", extension="1h", label="job"),
+    metrics(compare=[LATENCY], soak="30m"),
     rollout(gates=["health", "errors"], emergency={"gates": [{"metrics": {**METRICS, "name": "errors"}}]}),
     probe(),
     probe(http=None, tcp="[2001:db8::1]:443"),
@@ -69,6 +90,7 @@ def test_these_are_good(change):
 
 HERE = "traffic.rollout"
 GATE = f"{HERE}.gates[0]"
+COMPARE = f"{GATE}.metrics.compare[0]"
 MISTAKES = [
     # (change, path reported, words that the report must hold)
     (rollout(soak=60), f"{HERE}.soak", "Give the unit"),
@@ -99,7 +121,31 @@ MISTAKES = [
     (rollout(gates=[{"verify": {"time": "1s"}}]), f"{GATE}.verify.time", "5s to 2h"),
     (metrics(prometheus="ftp://prometheus/"), f"{GATE}.metrics.prometheus", "http:// or https://"),
     (metrics(prometheus="http://ada:secret@prometheus/"), f"{GATE}.metrics.prometheus", "no place for secrets"),
-    (metrics(queries=[]), f"{GATE}.metrics.queries", "at least one"),
+    (metrics(queries=[]), f"{GATE}.metrics", "at least one of queries and compare"),
+    (metrics(judge={}), f"{GATE}.metrics", "judge beside compare alone"),
+    (metrics(compare=[{**LATENCY, "name": "errors"}], soak="30m"), f"{GATE}.metrics", "names of their own 'errors'"),
+    (compared(query="up"), f"{COMPARE}.query", "asks for {{ hosts }}"),
+    (compared(query="up{{ host }}"), f"{COMPARE}.query", "It asks for host."),
+    (compared(kind="histogram"), f"{COMPARE}.kind", "latency"),
+    (compared(margin=None), f"{COMPARE}.margin", "missing"),
+    (compared(margin=0), COMPARE, "margin above 0"),
+    (compared(margin="a lot"), f"{COMPARE}.margin", "such as '10%'"),
+    (compared(margin=0.1), COMPARE, "as a share"),
+    (compared(margin="100%", worse="lower"), COMPARE, "below 100%"),
+    (compared(kind="gauge", tolerance=0.1), COMPARE, "written as the margin"),
+    (compared(tolerance="10%"), COMPARE, "less than the margin"),
+    (compared(kind="bounded"), COMPARE, "min and max of a bounded metric"),
+    (compared(kind="bounded", min=1, max=1), COMPARE, "the first below the second"),
+    (compared(min=0), COMPARE, "This one is a latency."),
+    (compared(quiet=True), COMPARE, "This one is a latency."),
+    (compared(exposure="requests{{ hosts }}"), COMPARE, "exposure and quiet of a counter alone"),
+    (judged(false_abort=0.02), f"{GATE}.metrics.judge.false_abort", "such as '2%'"),
+    (judged(false_abort="50%"), f"{GATE}.metrics.judge.false_abort", "from 0.1% to 20%"),
+    (judged(undecided="promote"), f"{GATE}.metrics.judge.undecided", "extend"),
+    (judged(tick="0s"), f"{GATE}.metrics.judge.tick", "from 1s to 15m"),
+    (judged(label="a-b"), f"{GATE}.metrics.judge.label", "name of a label"),
+    (compared(soak="6m"), f"{HERE}.soak", "at least 420s"),
+    (judged(tick="5m"), f"{HERE}.emergency.soak", "at least 1620s"),
     (metrics(queries=[QUERY, QUERY]), f"{GATE}.metrics", "names of their own 'errors'"),
     (query(max=None), f"{GATE}.metrics.queries[0]", "max, min or both"),
     (query(min=1), f"{GATE}.metrics.queries[0]", "min up to max"),
@@ -213,6 +259,15 @@ def test_gates_leave_as_plain_data_in_seconds():
         "time": 60.0,
         "queries": [{**QUERY, "min": None}],
     }
+    (one,) = gates_of(judged(undecided="fail"))
+    assert one.settings["queries"] == []
+    assert one.settings["judge"] == {
+        "tick": 60.0, "warmup": 120.0, "before": None, "behind": 10.0, "label": "host", "false_abort": 0.02,
+        "undecided": "fail", "extension": None,
+    }  # fmt: skip
+    (compare,) = one.settings["compare"]
+    assert compare["query"] == LATENCY["query"]
+    assert Definition(**compare["definition"]) == Definition("latency", "gauge", "higher", 0.1, log=True)
     (one,) = gates_of(probe(status=204))
     assert one.settings == {
         "kind": "probe",

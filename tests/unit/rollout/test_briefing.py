@@ -134,7 +134,7 @@ def test_everything_that_the_policy_says_arrives():
         "rounds": 3,
     }
     assert found.freezes[0]["until"] == "2026-12-27T08:00Z"
-    assert found.notify[0]["events"] == ["waiting", "stopped", "reversing", "finished"]
+    assert found.notify[0]["events"] == ["waiting", "paused", "stopped", "reversing", "finished"]
     assert not found.override_freeze
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
+from tidegate.policy.compared import LEAST_TICKS, Judge
+from tidegate.policy.durations import seconds
 from tidegate.policy.errors import KeyPath, Problem, suggest
 from tidegate.policy.gates import BARE, Gate, Kind
 from tidegate.policy.rollout import Rollout
 from tidegate.policy.validation import COLLECTIONS, Draft
+from tidegate.policy.waves import WaveRule
 
 KINDS: tuple[str, ...] = get_args(Kind)
 
@@ -29,6 +32,8 @@ def check(draft: Draft) -> Iterator[Problem]:
         if complete:
             yield from _known(path, gates, known)
     yield from _own_names(lists)
+    if complete:
+        yield from _long_enough(rollout, lists)
 
 
 def _lists(rollout: Rollout) -> Iterator[tuple[KeyPath, Sequence[Gate]]]:
@@ -41,6 +46,27 @@ def _lists(rollout: Rollout) -> Iterator[tuple[KeyPath, Sequence[Gate]]]:
     for position, wave in enumerate(rollout.emergency.waves):
         if wave.gates is not None:
             yield ("rollout", "emergency", "waves", position, "gates"), wave.gates
+
+
+def _long_enough(rollout: Rollout, lists: Sequence[tuple[KeyPath, Sequence[Gate]]]) -> Iterator[Problem]:
+    """Where metrics are compared, a soak has ticks to judge."""
+    named = {gate.name: gate for _, gates in lists for gate in gates if not gate.is_word}
+    emergency = rollout.emergency
+    ways: list[tuple[KeyPath, Sequence[WaveRule], float, Sequence[Gate]]] = [
+        (("rollout",), rollout.waves, seconds(rollout.soak), rollout.gates),
+        (("rollout", "emergency"), emergency.waves, rollout.emergency_soak, emergency.gates or rollout.gates),
+    ]
+    for place, waves, usual, gates in ways:
+        for position, wave in enumerate(waves):
+            soak = usual if wave.soak is None else seconds(wave.soak)
+            path = (*place, "soak") if wave.soak is None else (*place, "waves", position, "soak")
+            for gate in wave.gates or gates:
+                metrics = named.get(gate.name, gate).metrics
+                least = (metrics.judge or Judge()).shortest_soak if metrics is not None and metrics.compare else 0.0
+                if soak < least:
+                    what = f"wave {wave.name} soaks for {soak:g} s, and gate {gate.name} compares hosts"
+                    hint = f"The warm-up and {LEAST_TICKS} ticks come to that; or give the wave other gates."
+                    yield Problem(what, path, f"{soak:g} s", f"a soak of at least {least:g}s", hint)
 
 
 def _each_once(path: KeyPath, gates: Sequence[Gate]) -> Iterator[Problem]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tidegate.rollout.fleet import Fleet
-from tidegate.rollout.verdict import Outcome, Verdict
+from tidegate.rollout.gates.timing import Timing
+from tidegate.rollout.verdict import Outcome, Then, Verdict
 
 MOST_NAMED = 20
 """Findings that evidence names one by one; the journal keeps it for ever."""
@@ -33,6 +34,11 @@ class Context:
         known: Host → its ``traffic.report`` of this very round; who is in here is not asked again.
         elapsed: Seconds since every host of the wave had the release.
         options: The master's configuration as Salt has it.
+        timing: When the wave changed; ``None`` where nobody knows.
+        pops: Host → PoP, of hosts of the rollout.
+        former: Host of the wave that ``baseline`` has nobody for → hosts like it of promoted waves, each with when its
+            wave settled, those that did so longest ago first.
+        earlier: This gate's verdict of the round before, if it is still of the same wave in the same state.
     """
 
     name: str
@@ -45,6 +51,10 @@ class Context:
     known: Mapping[str, Any] = field(default_factory=dict)
     elapsed: float = 0.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    timing: Timing | None = None
+    pops: Mapping[str, str] = field(default_factory=dict)
+    former: Mapping[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
+    earlier: Verdict | None = None
 
     @property
     def ours(self) -> Mapping[str, Any]:
@@ -52,9 +62,9 @@ class Context:
         found = self.options.get("tidegate")
         return found if isinstance(found, Mapping) else {}
 
-    def verdict(self, outcome: Outcome, reason: str, evidence: Mapping[str, Any]) -> Verdict:
+    def verdict(self, outcome: Outcome, reason: str, evidence: Mapping[str, Any], then: Then = "") -> Verdict:
         """This gate's verdict."""
-        return Verdict(self.name, outcome, reason, evidence)
+        return Verdict(self.name, outcome, reason, evidence, then)
 
 
 @dataclass(frozen=True)

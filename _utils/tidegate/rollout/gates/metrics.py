@@ -1,8 +1,7 @@
 """``metrics``: what do the users of these hosts see, by what a Prometheus has measured?
 
-`prometheus` asks, `query` fills in, and `threshold` judges each answer by itself. A judge that compares canaries with
-their baseline is one more beside `threshold`: it asks `Prometheus.range` for the hosts of the wave and for those of
-``context.baseline``, and gives a `Finding` for the query, as `_found` does here.
+`prometheus` asks, `query` fills in, and there are two judges of what comes back: `threshold` holds each answer against
+bounds, `comparing` holds hosts with the release against hosts without it.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidegate.host.errors import Refused
 from tidegate.rollout.gates.gate import Context, Finding, brief, overall, told
@@ -18,6 +17,9 @@ from tidegate.rollout.gates.prometheus import Instant, Prometheus, PrometheusErr
 from tidegate.rollout.gates.query import render
 from tidegate.rollout.gates.threshold import Limits, judged, worst_first
 from tidegate.rollout.verdict import Verdict
+
+if TYPE_CHECKING:
+    from tidegate.rollout.gates.comparing import Compared
 
 TIME = 10.0
 """Seconds that all queries together may take, if the settings do not say."""
@@ -48,8 +50,9 @@ class Question:
 def judge(context: Context) -> Verdict:
     """Ask every query for the hosts of the wave, and again for those of promoted waves.
 
-    Settings: ``prometheus``, its address; ``queries``, each with ``name``, ``query`` and ``max`` or ``min``; ``time``.
-    They look back for `LEAST` to `WINDOW` seconds, and no further than to when the wave had the release.
+    Settings: ``prometheus``, its address; ``queries``, each with ``name``, ``query`` and ``max`` or ``min``; ``time``;
+    ``compare`` and ``judge``, as `policy.compared` gives them. Queries look back for `LEAST` to `WINDOW` seconds, and
+    no further than to when the wave had the release.
     Headers for an address are in the master's configuration: ``tidegate: {prometheus_headers: {ADDRESS: {…}}}``.
     """
     if context.elapsed < LEAST:
@@ -64,9 +67,25 @@ def judge(context: Context) -> Verdict:
         seen.append({**finding.as_dict(), **evidence})
         if "unreachable" in evidence:
             break  # the next would hardly do better, and each takes its time
+    known = {"prometheus": server.url, "window": int(window), "queries": seen}
+    if context.settings.get("compare"):
+        # NumPy and SciPy take a while to load, and few gates need them.
+        from tidegate.rollout.gates import comparing
+
+        return _with_comparison(context, findings, known, comparing.compared(context, server, deadline))
     outcome = overall(findings)
     reason = told(findings, "queries") if outcome != "pass" else _all_good(findings)
-    return context.verdict(outcome, reason, {"prometheus": server.url, "window": int(window), "queries": seen})
+    return context.verdict(outcome, reason, known)
+
+
+def _with_comparison(context: Context, findings: list[Finding], known: dict[str, Any], found: Compared) -> Verdict:
+    """Both halves: a query that could not be answered is not made up for by a judge that just needs time."""
+    both = [*findings, found.finding]
+    outcome = overall(both)
+    then = found.then if outcome == "inconclusive" and all(each.outcome == "pass" for each in findings) else ""
+    alike = found.finding if found.finding.outcome == outcome else None
+    reason = alike.reason if alike and (then or not findings or outcome == "fail") else told(both, "queries")
+    return context.verdict(outcome, reason, {**known, **found.evidence}, then)
 
 
 def _all_good(findings: list[Finding]) -> str:
@@ -84,7 +103,7 @@ def _questions(context: Context, window: float) -> Iterator[Question]:
     """Every query for every part; one that does not depend on hosts is asked once."""
     asked = set()
     for part, hosts in (("wave", context.hosts), ("promoted", context.promoted)):
-        for settings in context.settings["queries"] if hosts else ():
+        for settings in context.settings.get("queries", ()) if hosts else ():
             query = render(settings["query"], hosts, window)
             if query not in asked:
                 asked.add(query)

@@ -132,13 +132,17 @@ class Prometheus:
         with self._understood():
             return Instant(tuple(map(_sample, [{"value": result}] if kind == "scalar" else result)), warnings)
 
-    def range(self, query: str, start: float, end: float, step: float, seconds: float) -> Range:
+    def range(
+        self, query: str, start: float, end: float, step: float, seconds: float, lookback: float | None = None
+    ) -> Range:
         """Ask for the values of a query from ``start`` to ``end`` (Unix seconds), one every ``step`` seconds.
 
         Raises:
             PrometheusError: As for `instant`.
         """
         fields = {"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": _duration(step)}
+        if lookback is not None:
+            fields["lookback_delta"] = _duration(lookback)
         kind, result, warnings = self._ask("query_range", fields, seconds)
         if kind != "matrix":
             raise BadAnswer(f"{self.url} answers a query over a range with a {brief(kind)}")

@@ -1,4 +1,4 @@
-"""A Prometheus to ask. Makes ``asked``, ``crooked``, ``metered`` and ``suites`` importable as well."""
+"""A Prometheus to ask. Makes ``asked``, ``crooked``, ``metered``, ``past`` and ``suites`` importable as well."""
 
 import sys
 from pathlib import Path
@@ -16,6 +16,18 @@ def metered():
     if reason := metered.missing():
         pytest.skip(reason)
     with metered.running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def remembered():
+    """A real Prometheus with the past of a fleet: `past` says which."""
+    import metered
+    import past
+
+    if reason := metered.missing():
+        pytest.skip(reason)
+    with metered.running(past.text()) as running:
         yield running
 
 

@@ -59,15 +59,18 @@ def missing():
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Metered]:
-    """A Prometheus that scrapes `HOSTS`, in the block."""
+def running(history=None) -> Iterator[Metered]:
+    """A Prometheus that scrapes `HOSTS`, in the block; or one that has this past instead, as OpenMetrics has it."""
     folder = Path(tempfile.mkdtemp(prefix="tg-prometheus-"))
     texts: dict[str, str] = {}
     exporter = ThreadingHTTPServer(("127.0.0.1", 0), _exporter(texts))
     threading.Thread(target=exporter.serve_forever, daemon=True).start()
     process = None
     try:
-        (folder / "prometheus.yml").write_text(json.dumps(_configuration(exporter.server_port)))
+        configuration = _configuration(exporter.server_port) if history is None else {}
+        (folder / "prometheus.yml").write_text(json.dumps(configuration))
+        if history is not None:
+            _remember(folder, history)
         port = _free_port()
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(_command(folder, port), stdout=log, stderr=log, cwd=folder)
@@ -88,6 +91,14 @@ def until(true, seconds=PATIENCE):
     while not true():
         assert time.monotonic() < deadline, "this did not happen in time"
         time.sleep(0.05)
+
+
+def _remember(folder, history):
+    """Blocks of samples of the past, written as Prometheus itself would have."""
+    (folder / "history").write_text(history)
+    command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "history", "data"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def _command(folder, port):
