@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidegate.bpf import libbpf
-from tidegate.bpf.matcher import MAX_ENTRIES, parse_prefix
+from tidegate.bpf.matcher import MAX_ENTRIES
+from tidegate.bpf.prefixes import parse_prefix
 from tidegate.host.errors import Refused
 from tidegate.tc.tree import Group, Tree
 
