@@ -70,7 +70,8 @@ class ImportPolicy(TypedDict, total=False):
     """Checks that routes of one family must pass, and what is set on them. A key that is absent checks nothing.
 
     ``length`` is the shortest and the longest; ``transit_free_asns`` holds the networks that must not be behind the
-    neighbor; ``gateway``: what BIRD made of the next hop is the neighbor; each ``True`` rejects (or, ``graceful_shutdown``, honours) what it is named after.
+    neighbor; ``gateway``: what BIRD made of the next hop is the neighbor; each ``True`` rejects (or,
+    ``graceful_shutdown``, honours) what it is named after.
     """
 
     role: Role
