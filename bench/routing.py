@@ -46,7 +46,11 @@ cfg:
     irrdb: {tag_as_set: false, enforce_origin_in_as_set: false, enforce_prefix_in_as_set: false}
     rpki_bgp_origin_validation: {enabled: false}
     max_prefix: {general_limit_ipv4: 1000, general_limit_ipv6: 1000, action: block, peering_db: {enabled: false}}
-  blackhole_filtering: {policy_ipv4: propagate-unchanged, policy_ipv6: propagate-unchanged, announce_to_client: true}
+  blackhole_filtering:
+    policy_ipv4: propagate-unchanged
+    policy_ipv6: propagate-unchanged
+    announce_to_client: true
+    client_community: {peering_db: false}
   graceful_shutdown: {enabled: true}
 """
 
