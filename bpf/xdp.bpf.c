@@ -261,18 +261,13 @@ static __always_inline __u32 drop_unless_exempt(const struct packet *packet, __u
 	return XDP_DROP;
 }
 
-/*
- * What the policy says about a packet: the verdict, and above MARK_SHIFT the DSCP to write or NO_MARK. A global function:
- * whatever stands around it, the verifier walks its many ways once and not once for each way to reach it.
- */
-__noinline __u32 judge(const struct slot *slot, __u32 index, const struct packet *packet, __u32 ifindex, __u32 bytes)
+/* What the policy says about a packet: the verdict, and above MARK_SHIFT the DSCP to write or NO_MARK. */
+static __always_inline __u32 judge(const struct slot *slot, __u32 index, const struct packet *packet, __u32 ifindex, __u32 bytes)
 {
 	__u64 word, deciding, others;
 	const struct action *first;
 	__u32 mark = NO_MARK;
 
-	if (!slot || !packet)
-		return XDP_PASS | NO_MARK << MARK_SHIFT;
 	word = match(slot, index, packet, ifindex);
 	deciding = word & slot->deciding;
 	others = word & ~slot->deciding;
@@ -298,12 +293,6 @@ __noinline __u32 judge(const struct slot *slot, __u32 index, const struct packet
 	return XDP_PASS | mark << MARK_SHIFT;
 }
 
-/* `parse`, as a global function: what follows is verified once, not once for each way through the headers. */
-__noinline int look(struct xdp_md *ctx, struct packet *packet)
-{
-	return packet && parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, packet);
-}
-
 SEC("xdp.frags")
 int tidegate_filter(struct xdp_md *ctx)
 {
@@ -314,7 +303,7 @@ int tidegate_filter(struct xdp_md *ctx)
 
 	if (!slot || !slot->entries)
 		return XDP_PASS;
-	if (!look(ctx, &packet))
+	if (!parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet))
 		return XDP_PASS;
 
 	bytes = bpf_xdp_get_buff_len(ctx);
@@ -341,7 +330,7 @@ int preflight(struct xdp_md *ctx)
 	slot = bpf_map_lookup_elem(&slots, &index);
 	if (!slot)
 		return XDP_ABORTED;
-	if (!look(ctx, &packet))
+	if (!parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet))
 		return XDP_PASS;
 	word = match(slot, index, &packet, trial->ifindex) & slot->deciding;
 	return word ? slot->action[first_entry(word)].value & ARGUMENT : XDP_PASS;
