@@ -53,20 +53,8 @@ class Renderer:
         try:
             text = path.read_text(encoding="utf-8")
             return self._run(path, text, file)
-        except OSError as error:
-            return None, [Problem(f"the file cannot be read: {error.strerror}", file=file)]
-        except UnicodeDecodeError:
-            return None, [Problem("the file is not UTF-8 text", file=file)]
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else None
-            return None, [Problem(f"this is not YAML: {error.problem or error.context}", file=file, line=line)]
-        except yaml.YAMLError as error:
-            return None, [Problem(f"this is not YAML: {error}", file=file)]
-        except RecursionError:
-            message = "a value contains itself, by a YAML alias, or is nested without end"
-            return None, [Problem(message, expected="values that end somewhere", file=file)]
         except Exception as error:
-            return None, [_failure(error, file)]
+            return None, [_unreadable(error, file)]
 
     def _run(self, path: Path, text: str, file: str) -> tuple[Source | None, list[Problem]]:
         if not text.strip():
@@ -108,6 +96,23 @@ def _inside(problem: Problem, file: str) -> Problem:
     return Problem(
         problem.message, problem.path[1:], problem.value, problem.expected, problem.hint, file=file, line=problem.line
     )
+
+
+def _unreadable(error: Exception, file: str) -> Problem:
+    match error:
+        case OSError():
+            return Problem(f"the file cannot be read: {error.strerror}", file=file)
+        case UnicodeDecodeError():
+            return Problem("the file is not UTF-8 text", file=file)
+        case yaml.MarkedYAMLError():
+            line = error.problem_mark.line + 1 if error.problem_mark else None
+            return Problem(f"this is not YAML: {error.problem or error.context}", file=file, line=line)
+        case yaml.YAMLError():
+            return Problem(f"this is not YAML: {error}", file=file)
+        case RecursionError():
+            message = "a value contains itself, by a YAML alias, or is nested without end"
+            return Problem(message, expected="values that end somewhere", file=file)
+    return _failure(error, file)
 
 
 def _failure(error: Exception, file: str) -> Problem:
