@@ -9,6 +9,7 @@ from typing import Any
 
 from tidegate.policy import prefix_files, route_sets, templates
 from tidegate.policy.checks import every
+from tidegate.policy.collector import paused
 from tidegate.policy.document import ROOT, Document, merge
 from tidegate.policy.errors import NOTHING, KeyPath, Problem
 from tidegate.policy.model import Policy
@@ -50,6 +51,12 @@ def load(pillar_dir: Path, opts: Mapping[str, Any] | None = None) -> Loaded:
     files = policy_files(pillar_dir)
     if not files:
         return Loaded(None, [_nothing(pillar_dir)], {})
+    with paused():
+        return _read(pillar_dir, files, opts)
+
+
+def _read(pillar_dir: Path, files: list[Path], opts: Mapping[str, Any] | None) -> Loaded:
+    # Here, not above: Salt's renderers take a second to import.
     from tidegate.policy.rendering import Renderer
 
     renderer = Renderer(pillar_dir, opts)

@@ -65,7 +65,8 @@ class Renderer:
             if render.__module__.rpartition(".")[2] == "yaml":
                 rendered = _text(data)
                 reading = _placed(traps.read(rendered), text, rendered)
-                data = reading.data if reading.problems else render(StringIO(rendered), tmplpath=str(path))
+                # What Salt's loader reads otherwise than PyYAML's is a trap, and reported: the text is read once.
+                data = reading.data
             else:
                 options = {"argline": arguments} if arguments else {}
                 stream = StringIO(data) if isinstance(data, str) else data

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from tidegate.host.plan import Plan
-from tidegate.release.collector import paused
+from tidegate.policy.collector import paused
 from tidegate.release.delta import Delta, delta
 from tidegate.release.errors import NoSuchHost
 from tidegate.release.release import Release

@@ -8,10 +8,10 @@ from typing import Any
 
 from tidegate.host.errors import Refused
 from tidegate.host.plan import canonical
+from tidegate.policy.collector import paused
 from tidegate.policy.errors import suggest
 from tidegate.policy.model import Policy
 from tidegate.policy.plans import compile_fleet
-from tidegate.release.collector import paused
 from tidegate.release.errors import Overtaken
 from tidegate.release.release import Draft, Release, Waiver
 from tidegate.release.rules import NAMES, Finding, judge

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, exists, select
 
 from tidegate.host.plan import Plan
-from tidegate.release.collector import paused
+from tidegate.policy.collector import paused
 from tidegate.release.compose import composed
 from tidegate.release.errors import NoSuchHost, NotAssigned
 from tidegate.release.integrity import intact_plan

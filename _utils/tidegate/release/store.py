@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, bindparam, func, insert, select
 from sqlalchemy.orm import aliased
 
 from tidegate.host.plan import Plan, canonical
-from tidegate.release.collector import paused
+from tidegate.policy.collector import paused
 from tidegate.release.database import Database
 from tidegate.release.errors import NoSuchHost, NoSuchRelease, Overtaken
 from tidegate.release.integrity import intact_plan

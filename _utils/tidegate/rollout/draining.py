@@ -10,8 +10,8 @@ from typing import Any
 
 from tidegate.host.errors import Refused
 from tidegate.host.plan import Plan
+from tidegate.policy.collector import paused
 from tidegate.release.assignments import Assignments
-from tidegate.release.collector import paused
 from tidegate.release.compose import composed
 from tidegate.release.operations import TARGETS, Operation, Operations
 from tidegate.release.store import Store

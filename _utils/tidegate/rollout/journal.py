@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from tidegate.host.plan import canonical
+from tidegate.policy.collector import paused
 from tidegate.release import assignments
-from tidegate.release.collector import paused
 from tidegate.release.schema import EventRow, ReleaseRow, RolloutRow
 from tidegate.release.store import Store
 from tidegate.rollout import lease

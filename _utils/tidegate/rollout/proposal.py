@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from tidegate.host.errors import Refused
 from tidegate.host.plan import Plan
+from tidegate.policy.collector import paused
 from tidegate.policy.errors import suggest
 from tidegate.policy.model import Policy
 from tidegate.policy.selectors import Match
 from tidegate.release.assignments import Assignments
-from tidegate.release.collector import paused
 from tidegate.release.delta import Delta, delta
 from tidegate.release.errors import NoSuchRelease
 from tidegate.release.release import Release

@@ -77,10 +77,10 @@ def matches(matcher: Matcher, packet: Packet) -> bool:
     carries_ports = not packet.fragment
     return (
         matcher["protocol"] in (None, packet.protocol)
-        and _within(matcher["source"], packet.src)
-        and _within(matcher["destination"], packet.dst)
         and _in_ranges(matcher["source_port"], packet.sport if carries_ports else None)
         and _in_ranges(matcher["destination_port"], packet.dport if carries_ports else None)
+        and _within(matcher["source"], packet.src)
+        and _within(matcher["destination"], packet.dst)
         and (matcher["dscp"] is None or packet.dscp in matcher["dscp"])
         and _further(matcher, packet)
     )

@@ -1,7 +1,10 @@
 """Where YAML 1.1 and YAML 1.2 disagree about a bare word, the policy must say which it means."""
 
 import pytest
+import salt.utils.yamlloader
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tidegate.policy import traps
 
@@ -107,3 +110,18 @@ def test_anchors_and_merge_keys_work():
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n"])
 def test_an_empty_text_is_no_data(text):
     assert traps.read(text).data is None
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12) | st.dates()
+DATA = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4)
+)
+
+
+@given(DATA, st.sampled_from([None, "'", '"']), st.booleans())
+def test_what_is_not_in_doubt_salt_would_read_alike(data, quotes, flow):
+    text = yaml.safe_dump(data, default_style=quotes, default_flow_style=flow)
+    reading = traps.read(text)
+    explicit = "!!" in text  # a tag that somebody wrote out: no pillar has one by accident
+    if not reading.problems and not explicit:
+        assert reading.data == salt.utils.yamlloader.load(text)

@@ -1,4 +1,4 @@
-"""Python's cycle collector, paused while ten thousand plans are made or read."""
+"""Python's cycle collector, paused while a large policy is read, or ten thousand plans are made or read."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """No collection in the block: plans hold no cycles, and going through millions of parts again and again to find
-    none takes longer than reading them does (2.5 s of 3)."""
+    """No collection in the block: policies and plans hold no cycles, and going through millions of their parts again
+    and again to find none takes longer than reading them does (2.5 s of 3)."""
     if not gc.isenabled():
         yield
         return
