@@ -54,7 +54,7 @@ def compared(store: Store, before: Release, after: Release, host: str | None = N
         NoSuchHost: Neither release has a plan for it.
     """
     first = store.plans(before)
-    second = store.plans(after, first)
+    second = store.plans(after, first.values())
     if host is None:
         return Comparison(before, after, first, second)
     if host not in first.keys() | second.keys():

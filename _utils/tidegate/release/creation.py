@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from itertools import chain
 from typing import Any
 
 from tidegate.host.errors import Refused
@@ -14,7 +16,7 @@ from tidegate.policy.model import Policy
 from tidegate.policy.plans import compile_fleet
 from tidegate.release.errors import Overtaken
 from tidegate.release.release import Draft, Release, Waiver
-from tidegate.release.rules import NAMES, Finding, judge
+from tidegate.release.rules import NAMES, Finding, budgets, judge
 from tidegate.release.store import Store
 
 Progress = Callable[[str], None]
@@ -149,9 +151,17 @@ def propose(store: Store | None, request: Request, draft: Draft, progress: Progr
         return Proposal(draft, known, newest, None, [], [])
     against = store.find(request.against) if store and request.against else newest
     progress(f"comparing with {against.short}" if against else "holding it against the rules")
-    before = store.plans(against, draft.plans) if store and against else None
-    findings = judge(request.policy, draft.plans, before)
+    before = store.plans(against, draft.plans.values()) if store and against else None
+    then = _then(store, against) if store else None
+    lately = store.plans(then, chain(draft.plans.values(), (before or {}).values())) if store and then else None
+    findings = judge(request.policy, draft.plans, before, lately)
     return Proposal(draft, None, newest, against, findings, _waivers(findings, request.waive))
+
+
+def _then(store: Store, against: Release | None) -> Release | None:
+    """The release that was the newest a day ago, or the first of all; ``None`` if that is what is compared with."""
+    then = store.newest_before(datetime.now(timezone.utc) - budgets.LATELY)
+    return then if then and against and then.id != against.id else None
 
 
 def _waivers(findings: Sequence[Finding], waive: Mapping[str, str]) -> list[Waiver]:

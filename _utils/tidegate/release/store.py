@@ -55,6 +55,15 @@ class Store:
             query = _RELEASES.order_by(ReleaseRow.number.desc()).limit(most)
             return [_release(connection, row) for row in connection.execute(query)]
 
+    def newest_before(self, moment: datetime) -> Release | None:
+        """The release created last before a moment, or else the first of all."""
+        old = _RELEASES.where(ReleaseRow.created_at < moment).order_by(ReleaseRow.number.desc()).limit(1)
+        with self._database.reading() as connection:
+            for query in (old, _RELEASES.order_by(ReleaseRow.number).limit(1)):
+                if row := connection.execute(query).one_or_none():
+                    return _release(connection, row)
+        return None
+
     def known(self, id_: str) -> Release | None:
         """The release with this id, if there is one."""
         with self._database.reading() as connection:
@@ -99,14 +108,14 @@ class Store:
             query = select(ReleasePlanRow.host, ReleasePlanRow.plan).where(ReleasePlanRow.release == release.number)
             return dict(sorted((host, digest) for host, digest in connection.execute(query)))
 
-    def plans(self, release: Release, known: Mapping[str, Plan] | None = None) -> dict[str, Plan]:
+    def plans(self, release: Release, known: Iterable[Plan] = ()) -> dict[str, Plan]:
         """Host → plan, in the order of the hosts' names, as stored: `verification` is what proves them.
 
         Args:
             release: Whose plans.
-            known: Plans at hand, by host; those that the release has too are not read again.
+            known: Plans at hand; those that the release has too are not read again.
         """
-        at_hand = {plan.digest: plan for plan in (known or {}).values()}
+        at_hand = {plan.digest: plan for plan in known}
         digests = self.digests(release)
         wanted = [digest for digest in digests.values() if digest not in at_hand]
         with paused():

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from drafts import AMS1, LHR1, quiet
@@ -14,6 +15,7 @@ from tidegate.release.comparison import compared
 from tidegate.release.creation import Request, RulesBroken, compile_release, create, propose
 from tidegate.release.errors import NoSuchHost, NoSuchRelease
 from tidegate.release.location import parse
+from tidegate.release.rules import budgets
 from tidegate.release.store import Store
 from tidegate.release.verification import verify
 
@@ -80,6 +82,20 @@ def test_a_release_that_breaks_a_rule_is_refused_with_the_rule_and_the_reason(st
         create(store, request(*SHRUNK), quiet)
     assert "withdrawal-budget" in {finding.rule for finding in refused.value.findings}
     assert len(store.releases()) == 1
+
+
+def broken(store, *changes):
+    wanted = request(*changes)
+    return {finding.rule for finding in propose(store, wanted, compile_release(wanted, quiet), quiet).findings}
+
+
+def test_withdrawals_of_one_day_add_up(store, monkeypatch):
+    one_left = SHRUNK[1:]
+    created(store, BOTH)
+    created(store, *SHRUNK, waive=dict.fromkeys(broken(store, *SHRUNK), "wanted"))
+    assert "withdrawal-rate" in broken(store, *one_left)
+    monkeypatch.setattr(budgets, "LATELY", timedelta(seconds=-5))
+    assert broken(store, *one_left) == broken(store, *one_left) - {"withdrawal-rate"}
 
 
 def test_every_finding_must_be_waived(store):

@@ -56,6 +56,7 @@ def test_the_registry():
         "scoped-terms",
         "no-leak",
         "withdrawal-budget",
+        "withdrawal-rate",
         "announcement-budget",
         "management-reachable",
         "artefact-size",
@@ -364,6 +365,30 @@ def test_withdrawal_budget(left, objects):
     assert found("withdrawal-budget", now, before, later) == []
 
 
+def announced_in(pops):
+    return fleet(lambda document: document["routing"]["announcements"][0].update(match={"pop": pops}))
+
+
+@pytest.mark.parametrize(("left", "objects"), [(16, False), (15, True)])
+def test_several_releases_of_a_day_have_a_budget_together(left, objects):
+    pops = [f"pop{number:02}" for number in range(20)]
+    _, a_day_ago = announced_in(pops)
+    _, before = announced_in(pops[: left + 1])
+    now, later = announced_in(pops[:left])
+    reasons = [finding.reason for finding in judge(now, later, before, a_day_ago) if finding.rule == "withdrawal-rate"]
+    expected = (
+        "with the releases before it 5 of 20 (PoP, prefix) pairs are withdrawn, 25%; 20% are allowed within 24 hours"
+    )
+    assert reasons == ([expected] if objects else [])
+
+
+def test_a_release_that_withdraws_nothing_is_not_blamed_for_those_before_it():
+    pops = [f"pop{number:02}" for number in range(20)]
+    _, a_day_ago = announced_in(pops)
+    now, same = announced_in(pops[:10])
+    assert judge(now, same, same, a_day_ago) == judge(now, same, same)
+
+
 @pytest.mark.parametrize(("earlier", "objects"), [(10, False), (9, True), (14, False)])
 def test_announcement_budget(earlier, objects):
     now, later = fleet()
@@ -599,6 +624,7 @@ def test_a_release_that_changes_nothing_breaks_no_rule_about_change(changes):
         "service-shrink",
         "control-plane-exported",
         "withdrawal-budget",
+        "withdrawal-rate",
         "announcement-budget",
         "session-restarts",
     } == COMPARING

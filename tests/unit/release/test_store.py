@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,13 @@ def test_the_look_up_reads_no_table_from_end_to_end(tmp_path):
     assert all(detail.startswith("SEARCH") for detail in details), details
 
 
+def test_the_release_of_a_moment_ago_is_the_last_before_it_or_else_the_first(store):
+    assert store.newest_before(datetime.now(timezone.utc)) is None
+    first, second = added(store), added(store, LHR1)
+    assert store.newest_before(first.created_at - timedelta(days=1)) == first
+    assert store.newest_before(second.created_at + timedelta(days=1)) == second
+
+
 def test_each_release_has_its_own_plan_for_a_host(store):
     first, second = added(store), added(store, LHR1)
     preferences = [store.plan(id_, "edge1.lhr1").bird["neighbors"][0]["import_"] for id_ in (first.id, second.id)]
@@ -169,7 +177,7 @@ def test_a_damaged_plan_is_never_handed_out(store, url):
 def test_plans_at_hand_are_not_read_again(store):
     release = added(store)
     known = draft().plans
-    again = store.plans(release, known)
+    again = store.plans(release, known.values())
     assert all(again[host] is known[host] for host in HOSTS)
 
 

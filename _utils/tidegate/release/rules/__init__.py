@@ -29,7 +29,12 @@ RULES: dict[str, Rule] = {
 NAMES = tuple(RULES)
 
 
-def judge(policy: Policy, plans: Mapping[str, Plan], previous: Mapping[str, Plan] | None) -> list[Finding]:
+def judge(
+    policy: Policy,
+    plans: Mapping[str, Plan],
+    previous: Mapping[str, Plan] | None,
+    lately: Mapping[str, Plan] | None = None,
+) -> list[Finding]:
     """Hold a release against every rule.
 
     Args:
@@ -37,11 +42,12 @@ def judge(policy: Policy, plans: Mapping[str, Plan], previous: Mapping[str, Plan
         plans: Host → its plan, the whole fleet.
         previous: Host → the plan it has now; ``None`` for the first release, of which rules about change
             have nothing to say.
+        lately: Host → the plan it had a day ago, if that is another one.
 
     Returns:
         A finding for everything that a rule objects to; none if the release is good.
     """
-    case = Case(policy, plans, previous)
+    case = Case(policy, plans, previous, lately)
     asked = [rule for rule in RULES.values() if previous is not None or not rule.compares]
     return [finding for rule in asked for finding in _findings(rule, case)]
 

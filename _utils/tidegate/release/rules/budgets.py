@@ -1,7 +1,15 @@
 """How much a release may do at once. Beyond it somebody has to say why, by a waiver."""
 
+from datetime import timedelta
+
 WITHDRAWN = 0.10
 """Share of all (PoP, prefix) pairs that one release may withdraw. One pair is always allowed."""
+
+WITHDRAWN_LATELY = 0.20
+"""Share of all (PoP, prefix) pairs that the releases of a day may withdraw together. Two pairs are always allowed."""
+
+LATELY = timedelta(hours=24)
+"""How far back releases are counted together: several small withdrawals are one large one to the network."""
 
 ANNOUNCED = 0.50
 """Share of all (PoP, prefix) pairs that one release may add to them."""

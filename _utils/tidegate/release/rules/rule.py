@@ -41,11 +41,19 @@ class Objection(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """One release to be judged. What several rules ask is worked out once."""
+    """One release to be judged. What several rules ask is worked out once.
+
+    Attributes:
+        policy: What the plans were compiled from.
+        plans: Host → plan with this release.
+        previous: Host → plan now; ``None`` before the first release.
+        lately: Host → plan a day ago (`budgets.LATELY`), if that is not ``previous``.
+    """
 
     policy: Policy
     plans: Mapping[str, Plan]
     previous: Mapping[str, Plan] | None
+    lately: Mapping[str, Plan] | None = None
 
     @property
     def earlier(self) -> Mapping[str, Plan]:
@@ -61,6 +69,11 @@ class Case:
     def earlier_reach(self) -> Reach:
         """Where everything is announced now."""
         return reach(self.earlier)
+
+    @cached_property
+    def reach_of_a_day_ago(self) -> Reach:
+        """Where everything was announced before the releases of the last day."""
+        return self.earlier_reach if self.lately is None else reach(self.lately)
 
     @cached_property
     def delta(self) -> Delta:
