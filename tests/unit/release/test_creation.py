@@ -90,7 +90,7 @@ def broken(store, *changes):
 
 
 def test_withdrawals_of_one_day_add_up(store, monkeypatch):
-    one_left = SHRUNK[1:]
+    one_left = (*SHRUNK[1:], ("routing/services/web/min_pops", 0))
     created(store, BOTH)
     created(store, *SHRUNK, waive=dict.fromkeys(broken(store, *SHRUNK), "wanted"))
     assert "withdrawal-rate" in broken(store, *one_left)
