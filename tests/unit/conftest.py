@@ -10,12 +10,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import salt.channel.client  # noqa: F401
+import salt._logging
+import salt.channel.client
 
 from tidegate.release.location import parse
 from tidegate.release.store import Store
 
 sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("release", "policy")]
+
+# Importing Salt keeps all that is logged for a log that nobody sets up here, and prints it at the very end.
+salt._logging.shutdown_temp_handler()
 
 # Importing Salt's channel leaves a finder of the old protocol behind (PEP 302), with which pytest cannot import a test.
 sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
