@@ -1,8 +1,8 @@
 """VIPs on a server: local routes, so that its kernel takes packets for them as its own, and its programs may bind them.
 
-A route in the kernel's table `local` instead of an address on an interface: it carries our protocol number, so we know
-which are ours, and no address shows up where somebody would wonder. Programs that bind an IPv6 VIP by itself, rather than
-all addresses, need IPV6_FREEBIND (or net.ipv6.ip_nonlocal_bind).
+A route in table `local` instead of an address on an interface: it carries our protocol number, so we know
+which are ours, and no address shows up where somebody would wonder. Programs that bind an IPv6 VIP by itself, not all
+addresses, need IPV6_FREEBIND (or net.ipv6.ip_nonlocal_bind).
 """
 
 from __future__ import annotations

@@ -49,4 +49,4 @@ def _mtu(service: Service, device: str) -> Iterator[str]:
                 f"set it to {least} at the least"
             )
     if planned is not None and planned > there:
-        yield f"{device} has MTU {there}, but balancing service {service['name']!r} plans {planned}: set one of them right"
+        yield f"{device} has MTU {there}, but balancing {service['name']!r} plans {planned}: set one right"

@@ -1,15 +1,15 @@
 """Where a bucket's packets go first, and who may still hold their connection: first hop and second hop. Pure.
 
-Every bucket has its backends in an order that nothing but a change of the pool itself alters: its Maglev owner, then the
+Every bucket has its backends in an order that only a change of the pool itself alters: its Maglev owner, then the
 owners of buckets that a hash of its number leads to, each backend once. The first hop is the first of them that takes
 new flows; the second hop is the first other one that is alive. A packet of a connection that the first hop does not
-know is handed on to the second (``bpf/arrive.h``), so that no balancer has to remember a connection:
+know is handed on to the second (``bpf/balance.h``), so that no balancer has to remember a connection:
 
     all is well        A, then B     a connection that B took while A was ill still finds B
     A is draining      B, then A     new flows go to B, A keeps what it has
     A is ill           B, then C
 
-A backend that is drained or falls ill moves nobody else's flows at all, because the order stays and only its own buckets
+A backend that is drained or falls ill moves nobody else's flows, because the order stays and only its own buckets
 are looked for further down. (After "Unimog", blog.cloudflare.com, 2020, and GLB Director's design, both of which
 forward on the server; here the order comes from Maglev's table.)
 """
@@ -41,7 +41,7 @@ def hops(owners: Sequence[int], takes: Collection[int], alive: Collection[int]) 
         second = owner if first == NONE and owner in alive else NONE
         probe = bucket
         for _ in range(_PROBES):
-            if first != NONE and second != NONE:
+            if NONE not in (first, second):
                 break
             probe = (probe * _GOLDEN + 0x7F4A7C15 & 0xFFFFFFFF) % size
             candidate = owners[probe]

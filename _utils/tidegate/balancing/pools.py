@@ -1,4 +1,4 @@
-"""Which backends are sick, as the checker last wrote it: read when a slot is filled, and by the check of a VIP's service.
+"""Which backends are sick, as the checker last wrote it: for filling slots, and for the check of a VIP's service.
 
 ``RUN/backends.json``: ``{"time": monotonic seconds, "pools": {service: {host: true | false | null}}, "capacity": {service:
 share}}``; null means that nobody has looked yet. A boot forgets it.

@@ -1,6 +1,6 @@
-"""The backends of the VIPs that this host balances: who is well, told to the kernel, to the plan's next slot and to people.
+"""The backends of the VIPs that this host balances: who is well, told to the kernel, the next slot and people.
 
-Looks and turns are those of services' checks. A backend that nobody has looked at takes flows, but counts for no capacity;
+Looks and turns are those of services' checks. A backend that nobody has looked at takes flows, but is no capacity;
 one that is sick takes none, unless all are: then the pool keeps them all, and the check ``pool`` of the service that
 announces the VIPs decides (``checker/looks.py``).
 """

@@ -44,7 +44,7 @@ def test_a_good_one_is_good():
         ({"encapsulation": "ipip"}, {"drain": "server2.lhr1"}, "pool.drain", "would cut established flows"),
         ({}, {"mtu": 1300}, "pool.mtu", "at least 1320"),
         ({}, {"min_capacity": "50%"}, "pool.min_capacity", "nobody looks"),
-        ({"ports": "tcp/0"}, {}, "ports[0]", "tcp/443"),
+        ({"ports": "tcp/0"}, {}, "ports", "tcp/443"),
     ],
 )
 def test_faults_are_told_where_they_are(changes, pool, key, words):
