@@ -12,11 +12,16 @@ from pathlib import Path
 import pytest
 import salt._logging
 import salt.channel.client
+from hypothesis import HealthCheck, settings
 
 from tidegate.release.location import parse
 from tidegate.release.store import Store
 
 sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("release", "policy")]
+
+# A machine that is busy with other things makes no law wrong.
+settings.register_profile("tidegate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tidegate")
 
 # Importing Salt keeps all that is logged for a log that nobody sets up here, and prints it at the very end.
 salt._logging.shutdown_temp_handler()

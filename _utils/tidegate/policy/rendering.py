@@ -62,6 +62,9 @@ class Renderer:
             return None, [Problem(f"this is not YAML: {error.problem or error.context}", file=file, line=line)]
         except yaml.YAMLError as error:
             return None, [Problem(f"this is not YAML: {error}", file=file)]
+        except RecursionError:
+            message = "a value contains itself, by a YAML alias, or is nested without end"
+            return None, [Problem(message, expected="values that end somewhere", file=file)]
         except Exception as error:
             return None, [_failure(error, file)]
 

@@ -98,6 +98,7 @@ def test_lines_are_those_of_the_file_not_of_what_jinja_made_of_it(pillar):
         ("traffic: 3\n", None, "no mapping"),
         ("just text", None, "no mapping"),
         ("include: [other]\ntraffic: {}\n", None, "unknown key 'include'"),
+        ("traffic:\n  fleet: &f\n    regions: *f\n", None, "contains itself"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_and_the_others_are_still_checked(pillar, text, line, message):

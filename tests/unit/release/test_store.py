@@ -149,7 +149,7 @@ def test_the_look_up_reads_no_table_from_end_to_end(tmp_path):
 def test_each_release_has_its_own_plan_for_a_host(store):
     first, second = added(store), added(store, LHR1)
     preferences = [store.plan(id_, "edge1.lhr1").bird["neighbors"][0]["import_"] for id_ in (first.id, second.id)]
-    assert [preference["local_pref"] for preference in preferences] == [None, 50]
+    assert [preference.get("local_pref") for preference in preferences] == [None, 50]
 
 
 @pytest.mark.parametrize("host", ["stranger", "", "edge1.lhr1'--", "edge1.*", "é"])
