@@ -51,6 +51,32 @@ def metrics():
     return told(export.exported)
 
 
+def balanced():
+    """
+    Packets and bytes of each balanced service, and of each of its backends as ``SERVICE/HOST``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge*' xdp.balanced
+    """
+    return told(lambda: {name: volume._asdict() for name, volume in live.balanced().items()})
+
+
+def fates():
+    """
+    What became of packets that balancing looked at: sent to a server, arrived at one, handed on, dropped and why.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'edge*' xdp.fates
+    """
+    return told(lambda: {name: volume._asdict() for name, volume in live.fates().items()})
+
+
 def management():
     """
     Who gets through whatever the rules say: BGP neighbors, the Salt master, open SSH sessions.

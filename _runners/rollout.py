@@ -249,6 +249,24 @@ def undrain(because=None, later=False, **target):
     return operations_runner.undrain(__opts__, target, because, later, __user__)
 
 
+def weight(because=None, to=None, lasts=None, later=False, **target):
+    """
+    Give a backend (``host``, and ``service`` for one service alone) another share of new flows than the policy does.
+
+    to
+        A number from 0 to 10000; ``drain`` for no new flows while the old ones stay; left out, the weight by hand ends.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run rollout.weight host=server1.lhr1 to=10 because='warms up' lasts=30m
+        salt-run rollout.weight host=server1.lhr1
+    """
+    request = {"to": to, "because": because, "lasts": lasts, "later": later}
+    return operations_runner.weight(__opts__, target, request, __user__)
+
+
 def hold(because, lasts=None, **target):
     """
     Keep a ``host``, ``pop`` or ``region`` at the release that it has: rollouts go on without.

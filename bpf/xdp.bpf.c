@@ -18,8 +18,8 @@
  * `preflight` is the same filter without that list and without limits, on a slot that is not in force: before a policy is
  * put in force it must pass management traffic by itself. It counts nothing.
  */
+#include "balance.h"
 #include "limit.h"
-#include "match.h"
 
 #define COUNTERS RULES
 #define NAME_LENGTH 64
@@ -301,8 +301,10 @@ int tidegate_filter(struct xdp_md *ctx)
 	struct packet packet = {};
 	__u32 bytes;
 
-	if (!slot || !slot->entries)
+	if (!slot || (!slot->entries && !balances(index)))
 		return XDP_PASS;
+	if (!slot->entries)
+		return to_balancing(ctx, index);
 	if (!parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet))
 		return XDP_PASS;
 
@@ -310,9 +312,23 @@ int tidegate_filter(struct xdp_md *ctx)
 	answer = judge(slot, index, &packet, ctx->ingress_ifindex, bytes);
 	action = answer & ((1 << MARK_SHIFT) - 1);
 	count(&totals, action == XDP_DROP ? TOTAL_DROPPED : TOTAL_PASSED, bytes);
-	if (action == XDP_PASS && answer >> MARK_SHIFT < NO_MARK)
+	if (action != XDP_PASS)
+		return action;
+	if (answer >> MARK_SHIFT < NO_MARK)
 		remark(ctx, &packet, answer >> MARK_SHIFT);
-	return action;
+	return to_balancing(ctx, index);
+}
+
+/* Apart from the filter: its own stack, and nothing that a host without balancing ever runs. */
+SEC("xdp.frags")
+int balance_packet(struct xdp_md *ctx)
+{
+	struct packet packet = {};
+	__u32 zero = 0, *slot = bpf_map_lookup_elem(&judged_by, &zero);
+
+	if (!slot || *slot >= SLOTS || !parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet))
+		return XDP_PASS;
+	return balance(ctx, *slot, &packet);
 }
 
 SEC("xdp.frags")

@@ -221,20 +221,38 @@ def _whole(policy: Policy, name: str) -> Service:
     service = _split(name, policy.index.targets[name])
     # An aggregate stands here too, and is as well as the service that it needs.
     declared = policy.routing.services.get(name)
-    if declared is not None and (health := _health(declared)) is not None:
+    if declared is not None and (health := _health(declared, _pools(policy, name))) is not None:
         service["health"] = health
     return service
 
 
-def _health(service: routing.Service) -> ServiceHealth | None:
-    if service.check is None:
+def _health(service: routing.Service, pools: list[ServiceCheck]) -> ServiceHealth | None:
+    if service.check is None and not pools:
         return None
     return {
-        "checks": [cast(ServiceCheck, check.settings()) for check in service.check],
+        "checks": [*(cast(ServiceCheck, check.settings()) for check in service.check or ()), *pools],
         "hold": HOLD if service.hold_seconds is None else service.hold_seconds,
         "on_all_down": service.on_all_down or "withdraw",
         "on_checker_loss": service.on_checker_loss or "keep",
     }
+
+
+def _pools(policy: Policy, name: str) -> list[ServiceCheck]:
+    """A check for each pool behind addresses of the service: who has too few servers announces nothing."""
+    return [
+        {
+            "name": f"pool-{balanced}",
+            "kind": "pool",
+            "target": balanced,
+            "expected": {"percent": service.pool.min_percent},
+            "interval": 1.0,
+            "timeout": 1.0,
+            "rise": 1,
+            "fall": 1,
+        }
+        for balanced, service in sorted(policy.balancing.services.items())
+        if service.pool.check is not None and policy.index.holds(name, service.vips)
+    ]
 
 
 def _split(name: str, prefixes: tuple[str, ...]) -> Service:

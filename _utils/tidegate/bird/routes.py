@@ -27,7 +27,7 @@ def live() -> set[Route]:
     for family, default in (("-4", "0.0.0.0/0"), ("-6", "::/0")):
         # -Numeric: a table may have a name in rt_tables.
         asked = ["route", "show", "table", "all", "type", "blackhole", "proto", str(PROTOCOL)]
-        for entry in json.loads(_ip([family, "-Numeric", "-json", *asked]) or "[]"):
+        for entry in json.loads(command([family, "-Numeric", "-json", *asked]) or "[]"):
             prefix = default if entry["dst"] == "default" else entry["dst"]
             found.add((int(entry["table"]), str(ipaddress.ip_network(prefix))))
     return found
@@ -46,10 +46,11 @@ def remove(routes: Iterable[Route]) -> None:
 def _batch(verb: str, routes: Iterable[Route]) -> None:
     commands = [f"route {verb} blackhole {prefix} table {table} proto {PROTOCOL}\n" for table, prefix in sorted(routes)]
     if commands:
-        _ip(["-batch", "-"], "".join(commands))
+        command(["-batch", "-"], "".join(commands))
 
 
-def _ip(arguments: list[str], text: str | None = None) -> str:
+def command(arguments: list[str], text: str | None = None) -> str:
+    """Output of `ip`, fed with text; raises `Failed` with what it said."""
     try:
         done = subprocess.run(
             ["ip", *arguments], input=text, capture_output=True, text=True, timeout=_TIMEOUT, check=False

@@ -241,7 +241,7 @@ class ServiceCheck(TypedDict):
     """
 
     name: str
-    kind: Literal["http", "tcp", "dns", "command"]
+    kind: Literal["http", "tcp", "dns", "command", "pool"]
     target: str | list[str]
     expected: dict[str, Any]
     interval: float

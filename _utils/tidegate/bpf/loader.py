@@ -11,7 +11,8 @@ directory nothing is pinned: a private instance to try a policy on.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ctypes import sizeof
 from dataclasses import dataclass
@@ -55,9 +56,16 @@ def load(path: Path, directory: Path | None = None) -> Iterator[Loaded]:
             {name: libbpf.map_descriptor(one) for name, one in maps.items()}, libbpf.object_programs(handle)
         )
         check_layout(loaded.maps["slots"])
+        if "stages" in loaded.maps:
+            set_stage(loaded.maps, loaded.programs["balance_packet"])
         yield loaded
     finally:
         libbpf.object_close(handle)
+
+
+def set_stage(maps: Mapping[str, int], program: int) -> None:
+    """Have the filter go on to this program with what it passes (a tail call, ``bpf/balance.h``)."""
+    libbpf.map_update(maps["stages"], struct.pack("=I", 0), struct.pack("=I", program))
 
 
 @contextmanager

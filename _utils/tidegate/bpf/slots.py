@@ -71,7 +71,7 @@ class Slots:
 
         The slot in force and the idle one are looked at first, so that a repeat, or the way back, costs nothing. If an
         unconfirmed policy is in force, it is taken back before its way back is overwritten. ``beside`` fills what else
-        belongs to the slot's number; it is called before the slot counts as whole, and only if it was not.
+        belongs to a slot, given its number, before the marker makes it whole.
         """
         wanted = Slot.from_buffer_copy(tables.slot)
         wanted.marker = int(marker, 16)
@@ -122,10 +122,10 @@ class Slots:
             self._fill_prefixes(table, number, address_size, tables.prefixes.get(table))
         self._fill_ports("source_port", number, tables.source_port)
         self._fill_ports("destination_port", number, tables.destination_port)
-        if beside is not None:
-            beside(number)
         if tables.limits is not None:
             libbpf.map_update(self._maps["limits"], struct.pack("=I", number), tables.limits)
+        if beside is not None:
+            beside(number)
         self._slots[number] = tables.slot
         slot.marker = int(marker, 16)
 

@@ -23,6 +23,7 @@ from tidegate.checker import elsewhere, links, machine, metrics, notify, record,
 from tidegate.checker.looker import Looker, Seen
 from tidegate.checker.machine import Pulse, Standing
 from tidegate.checker.metrics import Tally
+from tidegate.checker.pools import Pools
 from tidegate.checker.record import Known
 from tidegate.checker.rules import Rules, ServiceRule
 from tidegate.host import lock
@@ -48,6 +49,7 @@ class Checker:
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._changes: Counter[str] = Counter()
         self._said = ""
+        self._pools = Pools(tell)
 
     def turn(self) -> None:
         """Follow the generation, take in what has been seen for a moment, and act on it."""
@@ -56,13 +58,15 @@ class Checker:
             self._take(self._results.get(timeout=_TICK))
             while True:
                 self._take(self._results.get_nowait())
+        self._guarded(self._pools.turn)
         self._guarded(self._act)
 
     def beat(self) -> bool:
         """Write the figures; whether everything still moves."""
         with contextlib.suppress(OSError):
             metrics.write(metrics.text(self._services, self._tallies, self._changes))
-        return not any(looker.is_stuck() for looker in self._lookers.values())
+        moving = self._pools.beat()
+        return moving and not any(looker.is_stuck() for looker in self._lookers.values())
 
     @property
     def has_seen_all(self) -> bool:
@@ -73,6 +77,7 @@ class Checker:
         """Stop looking; what is announced stays as it is."""
         for looker in self._lookers.values():
             looker.end()
+        self._pools.end()
 
     def _follow(self) -> None:
         generation = links.generation()
@@ -90,6 +95,7 @@ class Checker:
             self._rules, self._generation = found, generation
             self._remember()
         self._look()
+        self._pools.follow(generation)
         self._tell(f"{', '.join(sorted(found)) or 'no service'} of generation {generation.name} is looked after")
 
     def _begin(self, name: str, rule: ServiceRule, known: record.Record, live: set[routes.Route], now: float) -> Known:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tidegate.balancing import pools
 from tidegate.checker import command, web
 from tidegate.checker.rules import CheckRule
 from tidegate.host import answers, dns
@@ -55,9 +56,18 @@ def _command(target: list[str], expected: Mapping[str, Any], seconds: float) -> 
     return status == 0, f"exit status {status}{said}"
 
 
+def _pool(service: str, expected: Mapping[str, Any], _: float) -> tuple[bool, str]:
+    """Whether enough of a balanced service's servers are well, as the same checker sees them."""
+    share = pools.share(service)
+    if share is None:
+        return False, f"nobody has looked at the pool of {service} lately"
+    return share * 100 >= expected["percent"], f"{share:.0%} of the pool is well, {expected['percent']}% is needed"
+
+
 _KINDS: dict[str, Callable[[Any, Mapping[str, Any], float], tuple[bool, str]]] = {
     "http": _http,
     "tcp": _tcp,
     "dns": _dns,
     "command": _command,
+    "pool": _pool,
 }

@@ -15,7 +15,10 @@ import typer
 from tidegate.cli import masters, stores, terminal
 from tidegate.cli.arguments import BROKEN, JsonOption
 from tidegate.cli.operation_arguments import (
+    Backend,
+    BackOption,
     BelowOption,
+    DrainOption,
     EverOption,
     ForOption,
     GracefullyOption,
@@ -26,6 +29,7 @@ from tidegate.cli.operation_arguments import (
     Places,
     Target,
     TimesOption,
+    ToOption,
     WaitOption,
 )
 from tidegate.cli.person import who
@@ -133,6 +137,48 @@ def undrain(
         wanted = operating.of_words(target)
         ended = operating.end(opened, "drain", wanted, who(), because)
         _carried_out(opened, ended, operating.known(opened).hosts(wanted), None if later else wait, as_json)
+
+
+@app.command("weight")
+def weight(
+    backend: Backend,
+    because: BecauseOption = "",
+    to: ToOption = None,
+    drained: DrainOption = False,
+    back: BackOption = False,
+    lasts: ForOption = None,
+    later: LaterOption = False,
+    wait: WaitOption = WAIT,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a backend more or fewer new flows than the policy does, on every balancer that uses it.
+
+    A weight that would leave a pool with nobody for new flows is refused.
+
+    [bold]tidegate weight server1.lhr1 --to 10 --because "warms up" --for 30m[/bold]
+
+    [bold]tidegate weight server1.lhr1 service=web --drain --because DC-12[/bold]
+
+    [bold]tidegate weight server1.lhr1 --back[/bold]
+    """
+    from tidegate.host.errors import Refused
+    from tidegate.release.weights import DRAIN
+    from tidegate.rollout import operating, weighing
+
+    with terminal.sentences(as_json):
+        if (to is not None) + drained + back != 1:
+            raise Refused("Say one of --to WEIGHT, --drain and --back.")
+        opened, wanted = stores.opened(store), operating.of_words(backend)
+        if back:
+            operations = operating.end(opened, "weight", wanted, who(), because)
+            hosts = weighing.using(opened, wanted)
+        else:
+            settings = {"weight": DRAIN if drained else to}
+            hosts = weighing.balancers(opened, wanted, settings)
+            one, _ = operating.begin(opened, "weight", wanted, settings, who=who(), why=because, lasts=lasts)
+            operations = [one]
+        _carried_out(opened, operations, hosts, None if later else wait, as_json)
 
 
 @app.command("hold")

@@ -49,6 +49,15 @@ GracefullyOption = Annotated[
         "Hosts follow with the next highstate after that.",
     ),
 ]
+Backend = Annotated[
+    list[str],
+    typer.Argument(metavar="BACKEND...", help="A host, and service=VALUE for one service alone.", show_default=False),
+]
+ToOption = Annotated[
+    int | None, typer.Option("--to", min=0, max=10_000, help="Its share of new flows; 0: none, old flows included.")
+]
+DrainOption = Annotated[bool, typer.Option("--drain", help="No new flows; it keeps the old ones (needs gue).")]
+BackOption = Annotated[bool, typer.Option("--back", help="End the weight by hand: what the policy says holds again.")]
 LaterOption = Annotated[
     bool, typer.Option("--later", help="Leave it to the hosts' next highstate instead of telling them now.")
 ]

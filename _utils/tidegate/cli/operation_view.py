@@ -33,7 +33,7 @@ def table(operations: Sequence[Operation], now: datetime) -> RenderableType:
 
 def _how(one: Operation) -> str:
     times = f" {one.settings['times']} times" if one.settings.get("times") else ""
-    return f"{one.settings.get('how', one.settings.get('drift', ''))}{times}"
+    return f"{one.settings.get('how', one.settings.get('drift', one.settings.get('weight', '')))}{times}"
 
 
 def _ends(one: Operation, now: datetime) -> Text:

@@ -10,15 +10,16 @@ from functools import cached_property
 from ipaddress import ip_interface, ip_network
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from tidegate.policy.addresses import bare, contributing, family, ip_link_local, on_link
+from tidegate.policy.addresses import bare, contributing, family, ip_link_local, number, on_link, span
 from tidegate.policy.mesh_sessions import generated
 from tidegate.policy.selectors import Match, Recipients, is_glob
 from tidegate.policy.shaping import TrafficClass, Tree, classes_of, rate_of, walk
 
 if TYPE_CHECKING:
+    from tidegate.policy.balancing import Pool
     from tidegate.policy.fleet import Interface
     from tidegate.policy.model import Policy
-    from tidegate.policy.routing import Neighbor
+    from tidegate.policy.routing import Announcement, Neighbor
 
 Shared = TypeVar("Shared")
 
@@ -127,6 +128,64 @@ class Index:
     def rules_of(self) -> dict[str, list[int]]:
         """Host → positions of its filter rules, in order."""
         return self._positions(rule.match for rule in self._policy.filtering.rules)
+
+    @cached_property
+    def balancers(self) -> dict[str, frozenset[str]]:
+        """Balanced service → the hosts that announce one of its VIPs."""
+        return {
+            name: frozenset(
+                host
+                for position in self.announcing(service.vips)
+                for host in self.select(self._announcements[position].match)
+            )
+            for name, service in self._policy.balancing.services.items()
+        }
+
+    def announcing(self, vips: Iterable[str]) -> list[int]:
+        """Positions of the announcements whose service holds one of the addresses."""
+        asked = tuple(vips)
+        holding = {one.service for one in self._announcements if self.holds(one.service, asked)}
+        return [position for position, one in enumerate(self._announcements) if one.service in holding]
+
+    def holds(self, service: str, vips: Iterable[str]) -> bool:
+        """Whether one of the addresses is in a prefix of a service (or aggregate)."""
+        spans = [(family(vip), number(vip)) for vip in vips]
+        return any(
+            family(prefix) == kind and span(prefix)[0] <= vip <= span(prefix)[1]
+            for prefix in self.targets.get(service, ())
+            for kind, vip in spans
+        )
+
+    @property
+    def _announcements(self) -> tuple[Announcement, ...]:
+        return self._policy.routing.announcements if self._policy.routing else ()
+
+    def facing(self, host: str, service: str) -> set[str]:
+        """The names of a host's interfaces towards those to whom it announces a balanced service's VIPs."""
+        interfaces = self._policy.fleet.hosts[host].interfaces
+        found: set[str] = set()
+        for position in self.announcing(self._policy.balancing.services[service].vips):
+            if host not in self.select(self._announcements[position].match):
+                continue
+            for neighbor in self.neighbors_of.get(host, ()):
+                if neighbor in self.recipients[position]:
+                    connection = self.connection(host, neighbor)
+                    device = connection[1] if connection else None
+                    found |= {name for name, one in interfaces.items() if device in (None, one.device)}
+        return found
+
+    def draining(self, pool: Pool) -> frozenset[str]:
+        """The hosts that a pool drains."""
+        return frozenset(name for pattern in pool.drain or () for name in glob(pattern, self.select(pool.match)))
+
+    def weights(self, pool: Pool) -> dict[str, int]:
+        """Host → its weight, for the hosts of a pool that the policy weighs."""
+        found: dict[str, int] = {}
+        named = sorted(pool.weights.items(), key=lambda item: is_glob(item[0]))
+        for pattern, weight in named:
+            for host in glob(pattern, self.select(pool.match)):
+                found.setdefault(host, weight)
+        return found
 
     @cached_property
     def trees_of(self) -> dict[str, list[int]]:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from pydantic import Field
 
+from tidegate.policy.balancing import Balancing
 from tidegate.policy.filtering import Filtering
 from tidegate.policy.fleet import Fleet
 from tidegate.policy.index import Index
@@ -23,6 +24,9 @@ class Policy(Strict):
         default=None, description="BGP: services, neighbors, announcements. Without it BIRD is left alone."
     )
     filtering: Filtering = Field(default_factory=Filtering, description="What is dropped in front of a host.")
+    balancing: Balancing = Field(
+        default_factory=Balancing, description="Which addresses are balanced over which servers."
+    )
     shaping: Listed[Tree] = Field(default=(), description="Whose packets go first on which interface.")
     shaping_profiles: dict[Name, Profile] = Field(
         default_factory=dict, description="Classes that are written once, for the trees under `shaping`."

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from tidegate.policy.balancing import Balancing
 from tidegate.policy.filtering import Filtering
 from tidegate.policy.fleet import Fleet
 from tidegate.policy.rollout import Rollout
@@ -20,6 +21,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("fleet", Fleet),
     ("routing", Routing),
     ("filtering", Filtering),
+    ("balancing", Balancing),
     ("shaping[]", Tree),
     ("shaping_profiles.NAME", Profile),
     ("rollout", Rollout),

@@ -36,6 +36,7 @@ COLLECTIONS: dict[KeyPath, type] = {
     ("routing", "rpki", "caches"): dict,
     ("filtering", "sets"): dict,
     ("filtering", "rules"): list,
+    ("balancing", "services"): dict,
     ("shaping",): list,
     ("shaping_profiles",): dict,
     ("rollout", "waves"): list,

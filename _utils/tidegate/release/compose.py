@@ -1,8 +1,9 @@
 """A host's plan with the operations put to it that are in force: what it is served is this, not the release's alone.
 
-Only a drain changes a plan. It takes announcements back or makes them the last choice; every session stays up, and what
-is not drained stays as it is. A drain may begin gracefully: then its announcements are the last choice first, until
-others have moved away. Pure: equal plans, operations and moments give equal digests, in whatever order operations come.
+A drain takes announcements back or makes them the last choice; every session stays up, and what is not drained stays as
+it is. A drain may begin gracefully: then its announcements are the last choice first, until others have moved away. A
+weight changes a backend's share (`weights`). Nothing else changes a plan. Pure: equal plans, operations and moments
+give equal digests.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from tidegate.bird.section import BirdSection, Export, Neighbor
 from tidegate.host.errors import Refused
 from tidegate.host.plan import LABELS, Plan, seal
+from tidegate.release.weights import weighed
+from tidegate.xdp.section import XdpSection
 
 if TYPE_CHECKING:
     from tidegate.release.operations import Operation
@@ -75,23 +78,37 @@ def composed(plan: Plan, operations: Sequence[Operation], now: datetime | None =
     Args:
         plan: The plan of the host's release.
         operations: Those in force; expired ones are the caller's to leave out. Those for other hosts, and of other
-            kinds than ``drain``, change nothing. Of several prepends of one announcement the longest holds.
+            kinds than these change nothing. Of several prepends of one announcement the longest holds.
         now: At which moment: a drain may begin gracefully. Without one, as it will be when that is over.
 
     Returns:
         The same plan where nothing is changed, else a new one with a digest of its own.
 
     Raises:
-        Refused: A drain says nothing that can be understood: it must not be taken for no drain, nor for one of all.
+        Refused: One says nothing that can be understood: it must not be taken for no drain, nor for one of all.
     """
+    changed = {**_announcing(plan, operations, now), **_balancing(plan, operations)}
+    if not changed:
+        return plan
+    return seal({**{key: value for key, value in plan.document.items() if key != "digest"}, **changed})
+
+
+def _announcing(plan: Plan, operations: Sequence[Operation], now: datetime | None) -> dict[str, BirdSection]:
     section = plan.bird
     drains = [drain.at(now) for drain in _drains(operations) if drain.concerns(plan.document["labels"])]
     if section is None or not drains:
-        return plan
+        return {}
     drained = _drained(section, drains)
-    if drained == section:
-        return plan
-    return seal({**{key: value for key, value in plan.document.items() if key != "digest"}, "bird": drained})
+    return {} if drained == section else {"bird": drained}
+
+
+def _balancing(plan: Plan, operations: Sequence[Operation]) -> dict[str, XdpSection]:
+    section: XdpSection | None = plan.document.get("xdp")
+    balancing = section.get("balancing") if section else None
+    if section is None or balancing is None:
+        return {}
+    changed = weighed(balancing, operations)
+    return {} if changed == balancing else {"xdp": {**section, "balancing": changed}}
 
 
 def _drains(operations: Sequence[Operation]) -> Iterator[Drain]:

@@ -13,12 +13,16 @@ from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 from tidegate.host.errors import Refused, TidegateError
 from tidegate.host.plan import LABELS, canonical
 from tidegate.policy.errors import suggest
+from tidegate.release import weights
 from tidegate.release.schema import OperationRow
 from tidegate.release.store import Store
 
 Kind = Literal["drain", "pause", "hold", "adopt", "weight"]
 """``drain``: traffic is led away. ``pause``: no rollout moves the hosts. ``hold``: no rollout takes them along.
 ``adopt``: a host that was changed by hand is left alone. ``weight``: a backend gets more or less by hand."""
+
+IN_PLANS: frozenset[Kind] = frozenset(("drain", "weight"))
+"""Those that change what hosts are served."""
 
 How = Literal["withdraw", "prepend", "graceful"]
 """How traffic is led away: by withdrawing, by a longer AS path, or by the community of RFC 8326."""
@@ -31,7 +35,7 @@ TARGETS: Mapping[str, frozenset[str]] = {
     "pause": frozenset(PLACES),
     "hold": frozenset(PLACES),
     "adopt": frozenset(("host",)),
-    "weight": frozenset((*PLACES, "service")),
+    "weight": frozenset(("host", "service")),
 }
 """What a target of each kind may name. Where it names several things, all of them must fit."""
 
@@ -55,8 +59,8 @@ class Operation:
         kind: What it is.
         target: What it is done to: label → value, as in ``{"pop": "lhr1"}``.
         settings: Of a drain: ``how``, for ``prepend`` how many ``times``, and for ``withdraw`` maybe for how many
-            seconds it is graceful first (``gracefully``); of an adoption: the ``drift`` that
-            was found.
+            seconds it is graceful first (``gracefully``); of an adoption: the ``drift`` that was found; of a weight:
+            the ``weight``, a number or ``drain``.
         who: The person who did it.
         why: The reason that person gave.
         created_at: In UTC.
@@ -121,7 +125,7 @@ class Operations:
             Refused: It makes no sense; the sentence says what is wrong.
         """
         now = datetime.now(timezone.utc).replace(microsecond=0)
-        if reason := _wrong(kind, target, settings) or _wrong_words(why, until, now):
+        if reason := wrong(kind, target, settings) or _wrong_words(why, until, now):
             raise Refused(reason)
         with self._database.writing() as connection:
             id_ = (connection.execute(select(func.max(OperationRow.id))).scalar() or 0) + 1
@@ -174,9 +178,12 @@ def applies_to(operation: Operation, labels: Mapping[str, str]) -> bool:
     """Whether an operation is about a host.
 
     Args:
-        operation: One on a service or a neighbor may be about every host that has it; the plan says which do.
+        operation: One on a service, a neighbor or a backend may be about every host that has it; the plan says which
+            do.
         labels: The host's, as its plan has them.
     """
+    if operation.kind == "weight":
+        return True
     return all(labels.get(label) == value for label, value in operation.target.items() if label in LABELS)
 
 
@@ -196,18 +203,17 @@ def operation_of(row: Row[Any]) -> Operation:
     return Operation(**{**values, "target": json.loads(row.target), "settings": json.loads(row.settings)})
 
 
-def _wrong(kind: str, target: Mapping[str, str], settings: Mapping[str, Any]) -> str | None:
+def wrong(kind: str, target: Mapping[str, str], settings: Mapping[str, Any]) -> str | None:
+    """Why an operation makes no sense, or nothing."""
     if kind not in TARGETS:
         return f"There is no operation '{kind}'. {suggest(kind, TARGETS)}".rstrip()
     if not target or any(not value for value in target.values()):
         return f"A {kind} needs a target: {_either(TARGETS[kind])}; a missing one never means all."
     if unknown := sorted(target.keys() - TARGETS[kind]):
         return f"A {kind} cannot be of a {unknown[0]}: expected {_either(TARGETS[kind])}."
-    if kind == "drain":
-        return _wrong_drain(settings)
-    if kind == "adopt" and not settings.get("drift"):
-        return "An adoption names the drift that it accepts, as 'tidegate drift' shows it."
-    return None
+    if kind == "weight" and "host" not in target:
+        return "A weight is of one backend: name its host."
+    return _WRONG_SETTINGS[kind](settings) if kind in _WRONG_SETTINGS else None
 
 
 def _wrong_drain(settings: Mapping[str, Any]) -> str | None:
@@ -231,6 +237,15 @@ def _wrong_begin(how: Any, gracefully: Any) -> str | None:
     if not isinstance(gracefully, int) or isinstance(gracefully, bool) or not 1 <= gracefully <= MOST_GRACEFUL:
         return f"A drain begins gracefully for 1 to {MOST_GRACEFUL} seconds, not {gracefully!r}."
     return None
+
+
+def _wrong_adoption(settings: Mapping[str, Any]) -> str | None:
+    if settings.get("drift"):
+        return None
+    return "An adoption names the drift that it accepts, as 'tidegate drift' shows it."
+
+
+_WRONG_SETTINGS = {"drain": _wrong_drain, "adopt": _wrong_adoption, "weight": weights.wrong}
 
 
 def _wrong_words(why: str, until: datetime | None, now: datetime) -> str | None:

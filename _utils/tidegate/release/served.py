@@ -13,7 +13,7 @@ from tidegate.policy.collector import paused
 from tidegate.release.compose import composed
 from tidegate.release.errors import NoSuchHost, NotAssigned
 from tidegate.release.integrity import intact_plan
-from tidegate.release.operations import ACTIVE, Operation, applies_to, operation_of
+from tidegate.release.operations import ACTIVE, IN_PLANS, Operation, applies_to, operation_of
 from tidegate.release.schema import AssignmentRow, PlanRow, ReleasePlanRow, ReleaseRow
 from tidegate.release.store import Store, batches
 
@@ -75,17 +75,17 @@ def expected(store: Store, release: str, hosts: Collection[str], now: datetime) 
     """
     with store.database.reading() as connection:
         rows = connection.execute(ACTIVE, {"now": now}).all()
-        drains = [operation for operation in map(operation_of, rows) if operation.kind == "drain"]
+        changes = [operation for operation in map(operation_of, rows) if operation.kind in IN_PLANS]
         found: dict[str, str] = {}
         for batch in batches(hosts):
-            for row in connection.execute(_PLANS if drains else _DIGESTS, {"id": release, "hosts": batch}):
-                found[row.host] = _composed(row.document, row.digest, row.host, drains, now) if drains else row.digest
+            for row in connection.execute(_PLANS if changes else _DIGESTS, {"id": release, "hosts": batch}):
+                found[row.host] = _composed(row.document, row.digest, row.host, changes, now) if changes else row.digest
     return found
 
 
-def _composed(document: str, digest: str, host: str, drains: list[Operation], now: datetime) -> str:
+def _composed(document: str, digest: str, host: str, changes: list[Operation], now: datetime) -> str:
     with paused():
-        return composed(intact_plan(document, digest, host), drains, now).digest
+        return composed(intact_plan(document, digest, host), changes, now).digest
 
 
 def _without(connection: Connection, host: str) -> NotAssigned | NoSuchHost:

@@ -43,7 +43,7 @@ def shortfalls(store: Store, target: Mapping[str, str], settings: Mapping[str, A
     now = datetime.now(timezone.utc)
     active = Operations(store).active(now)
     wanted = Operation(0, "drain", dict(target), dict(settings), "", "", now)
-    plans = _plans(store)
+    plans = assigned_plans(store)
     before = _pops(composed(plan, active) for plan in plans)
     after = _pops(composed(plan, [*active, wanted]) for plan in plans)
     found = []
@@ -65,7 +65,8 @@ def spare(store: Store, target: Mapping[str, str], settings: Mapping[str, Any]) 
         raise Refused(f"{told}: nothing was drained. Drain less, or another way, or say --below-min-pops.")
 
 
-def _plans(store: Store) -> list[Plan]:
+def assigned_plans(store: Store) -> list[Plan]:
+    """Every host's plan in the release that it is assigned to."""
     found: list[Plan] = []
     by_release: dict[str, list[str]] = {}
     for host, release in Assignments(store).all().items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tidegate.release.operations import Operation
+from tidegate.release.operations import IN_PLANS, Operation
 from tidegate.release.store import Store
 from tidegate.rollout.event import Event
 from tidegate.rollout.fleet import Fleet
@@ -59,5 +59,5 @@ class Moment:
 
     @property
     def drains(self) -> bool:
-        """Whether plans are served with drains put to them."""
-        return any(operation.kind == "drain" for operation in self.operations)
+        """Whether plans are served with drains or weights put to them."""
+        return any(operation.kind in IN_PLANS for operation in self.operations)

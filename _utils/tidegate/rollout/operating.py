@@ -63,6 +63,7 @@ def known(store: Store) -> Known:
             "pop": frozenset(region_of),
             "region": frozenset(region_of.values()),
             "service": frozenset(routing.get("services") or ()),
+            "balanced": frozenset((policy.get("balancing") or {}).get("services") or ()),
             "neighbor": frozenset(routing.get("neighbors") or ()),
         },
         labels,
@@ -95,7 +96,7 @@ def begin(
     """
     there = known(store)
     for label, value in target.items():
-        names = there.values.get(label, frozenset[str]())
+        names = there.values.get("balanced" if kind == "weight" and label == "service" else label, frozenset[str]())
         if names and value not in names:
             raise Refused(f"There is no {label} '{value}' in the newest release. {suggest(value, names)}".rstrip())
     hosts = there.hosts(target)

@@ -10,7 +10,7 @@ from tidegate.host.errors import Refused
 from tidegate.release.assignments import Assignments
 from tidegate.release.operations import Kind, Operations
 from tidegate.release.store import Store
-from tidegate.rollout import draining, drifts, operating
+from tidegate.rollout import draining, drifts, operating, weighing
 from tidegate.rollout.applying import Applied, apply
 from tidegate.rollout.fleet import Fleet
 from tidegate.rollout.runner import Answer, Opts, duration, names, number_of, opened, told, words
@@ -47,6 +47,30 @@ def undrain(opts: Opts, target: Mapping[str, Any], because: Any, later: bool, wh
     hosts = operating.known(store).hosts(wanted)
     applied = {} if later else _apply(store, fleet(opts), hosts)
     return {"retcode": _retcode(applied), "ended": [one.as_dict() for one in ended], "applied": _plain(applied)}
+
+
+@told
+def weight(opts: Opts, target: Mapping[str, Any], request: Mapping[str, Any], who: str) -> Answer:
+    """Give a backend another weight, or end that, and tell the balancers unless ``later``.
+
+    Args:
+        opts: The master's options.
+        target: ``host``, and ``service`` for one alone.
+        request: ``to`` (a number, ``drain``, or nothing to end it), ``because``, ``lasts`` and ``later``.
+        who: The person who asks.
+    """
+    store, wanted, because = opened(opts), _target(target), words(request["because"])
+    if request["to"] is None:
+        operations = operating.end(store, "weight", wanted, who, because)
+        hosts = weighing.using(store, wanted)
+    else:
+        settings = {"weight": request["to"]}
+        hosts = weighing.balancers(store, wanted, settings)
+        lasts = _lasts(request["lasts"])
+        operations = [operating.begin(store, "weight", wanted, settings, who=who, why=because, lasts=lasts)[0]]
+    applied = {} if request["later"] else _apply(store, fleet(opts), hosts)
+    listed = [one.as_dict() for one in operations]
+    return {"retcode": _retcode(applied), "operations": listed, "hosts": hosts, "applied": _plain(applied)}
 
 
 @told

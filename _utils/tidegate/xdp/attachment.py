@@ -3,7 +3,7 @@
 Replacing a link's program leaves no packet unfiltered.
 
     BPFFS/xdp/VERSION/MAP       the maps, named after their layout's version
-    BPFFS/xdp/programs/DIGEST-* both programs of the object file with that digest
+    BPFFS/xdp/programs/DIGEST-* the programs of the object file with that digest
     BPFFS/xdp/link-DEVICE       the attachment
 """
 
@@ -18,13 +18,13 @@ from pathlib import Path
 
 from tidegate.bpf import libbpf, pins
 from tidegate.bpf.libbpf import BpfError
-from tidegate.bpf.loader import MAPS_VERSION, load
+from tidegate.bpf.loader import MAPS_VERSION, load, pinned_maps, set_stage
 from tidegate.host.device import index as device_index
 from tidegate.host.errors import Failed
 from tidegate.host.paths import paths
 from tidegate.xdp import device as devices
 
-FILTER, PREFLIGHT = "tidegate_filter", "preflight"
+FILTER, PREFLIGHT, BALANCE = "tidegate_filter", "preflight", "balance_packet"
 MODES = {"native": libbpf.XDP_NATIVE, "generic": libbpf.XDP_GENERIC}
 _LINK = "link-"
 
@@ -77,18 +77,21 @@ def programs(object_file: Path) -> Iterator[Programs]:
     """The programs of a generation's object, loaded and pinned with their maps unless they are already."""
     directory = _programs_directory()
     name = digest(object_file)
-    pinned = [directory / f"{name}-{kind}" for kind in ("filter", "preflight")]
+    pinned = [directory / f"{name}-{kind}" for kind in ("filter", "preflight", "balance")]
     if not all(path.exists() for path in pinned):
         pins.ensure(directory, paths().bpffs)
         pins.ensure(maps_directory(), paths().bpffs)
         with load(object_file, maps_directory()) as loaded:
-            for path, program in zip(pinned, (FILTER, PREFLIGHT), strict=True):
+            for path, program in zip(pinned, (FILTER, PREFLIGHT, BALANCE), strict=True):
                 path.unlink(missing_ok=True)
                 libbpf.pin(loaded.programs[program], path)
     descriptors: list[int] = []
     try:
         descriptors += [libbpf.pinned(path) for path in pinned]
-        yield Programs(*descriptors)
+        with pinned_maps(maps_directory()) as maps:
+            # This object's may not be the last one that was loaded: the filter goes on to its own.
+            set_stage(maps, descriptors[2])
+        yield Programs(*descriptors[:2])
     finally:
         for descriptor in descriptors:
             os.close(descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tidegate.balancing import compile as balancing
 from tidegate.bpf.compile import matcher
 from tidegate.xdp.section import FilteredInterface, Guard, Limit, Rule, XdpSection
 
@@ -28,13 +29,17 @@ def compile_section(policy: Policy, host: str) -> XdpSection:
         for position in policy.index.rules_of.get(host, ())
     )
     names = {name for position, _ in placed for name in rules[position].interface if name in interfaces}
+    names |= balancing.devices(policy, host)
     compiled = policy.index.shared(("xdp", placed), lambda: _rules(policy, placed))
-    return {
+    section: XdpSection = {
         "interfaces": [_filtered(name, interfaces[name]) for name in sorted(names)],
         "rules": compiled,
         "management": {"neighbors": policy.index.neighbor_addresses(host)},
         **_guard(policy, compiled),
     }
+    if (balanced := balancing.compile_section(policy, host)) is not None:
+        section["balancing"] = balanced
+    return section
 
 
 def _guard(policy: Policy, compiled: list[Rule]) -> Guard:

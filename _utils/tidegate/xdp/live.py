@@ -8,9 +8,12 @@ are no longer ours are let go last, when nothing can go back to them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tidegate.balancing import addresses, fitness, pools, volumes
+from tidegate.balancing import maps as balancing
+from tidegate.balancing.volumes import Volume
 from tidegate.bpf import pins
 from tidegate.bpf.loader import load, pinned_maps
 from tidegate.bpf.slots import Slots
@@ -33,7 +36,8 @@ def problems(generation: Path) -> list[str]:
         desired = read(generation)
         if not desired["interfaces"] or not diff(generation):
             return []
-        return [*_interface_problems(desired), *_trial_problems(generation, desired)]
+        wired = fitness.problems(desired.get("balancing"), [one["device"] for one in desired["interfaces"]])
+        return [*_interface_problems(desired), *wired, *_trial_problems(generation, desired)]
     except TidegateError as error:
         return [str(error)]
 
@@ -62,7 +66,9 @@ def _trial_problems(generation: Path, desired: Desired) -> list[str]:
     with load(generation / OBJECT) as loaded:
         slots = Slots(loaded.maps)
         reserved = {rule["name"]: 0 for rule in desired["rules"]}
-        slot = slots.prepare(policy.compile_tables(desired, reserved, ()), desired["marker"])
+        slot = slots.prepare(
+            policy.compile_tables(desired, reserved, ()), desired["marker"], _beside(loaded.maps, desired)
+        )
         flows = policy.trial_flows(desired, masters(generation), management.ssh_peers())
         return policy.preflight(loaded.maps, loaded.programs[attachment.PREFLIGHT], slot, desired, flows)
 
@@ -85,7 +91,18 @@ def diff(generation: Path) -> list[str]:
             )
     wanted = {interface["device"] for interface in desired["interfaces"]}
     lines += [f"- detach from {device}" for device in sorted(set(attached) - wanted)]
-    return lines + _policy_diff(generation, desired)
+    return lines + _address_diff(desired) + _policy_diff(generation, desired)
+
+
+def _address_diff(desired: Desired) -> list[str]:
+    wanted = addresses.wanted(desired.get("balancing"))
+    if not wanted and not attachment.root().is_dir():
+        return []
+    live = addresses.live()
+    return [
+        *(f"+ answer for {vip}" for vip in sorted(wanted - live)),
+        *(f"- answer for {vip}" for vip in sorted(live - wanted)),
+    ]
 
 
 def _policy_diff(generation: Path, desired: Desired) -> list[str]:
@@ -143,6 +160,7 @@ def apply(generation: Path, timeout: int | None) -> None:
             if refusals := policy.preflight(maps, programs.preflight, slot, desired, flows):
                 raise Refused("; ".join(refusals))
         before = guard.reading(maps, desired)
+        addresses.add(addresses.wanted(desired.get("balancing")) - addresses.live())
         slots.flip(slot, timeout)
         _attach(desired, programs.filter)
         if timeout is not None:
@@ -167,7 +185,16 @@ def _prepare(maps: Mapping[str, int], slots: Slots, desired: Desired) -> int:
     reserved = counters.reserve(maps, slots, (rule["name"] for rule in desired["rules"]))
     if limits.wants_table(desired["rules"]):
         limits.ensure_table(maps, desired.get("tracked", limits.TRACKED))
-    return slots.prepare(policy.compile_tables(desired, reserved, attachment.attachments()), desired["marker"])
+    return slots.prepare(
+        policy.compile_tables(desired, reserved, attachment.attachments()),
+        desired["marker"],
+        _beside(maps, desired),
+    )
+
+
+def _beside(maps: Mapping[str, int], desired: Desired) -> Callable[[int], None]:
+    """The part of a slot that is not the filter's."""
+    return lambda slot: balancing.fill(maps, slot, desired.get("balancing"), pools.sick())
 
 
 def confirm(generation: Path) -> None:
@@ -187,6 +214,7 @@ def confirm(generation: Path) -> None:
 
 
 def _let_go(generation: Path, desired: Desired) -> None:
+    addresses.remove(addresses.live() - addresses.wanted(desired.get("balancing")))
     wanted = {interface["device"] for interface in desired["interfaces"]}
     for device in attachment.attachments():
         if device not in wanted:
@@ -202,6 +230,7 @@ def remove() -> None:
     """Detach from every interface, then let the kernel free programs and maps. Other programs are not looked at."""
     for device in attachment.attachments():
         attachment.detach(device)
+    addresses.remove(addresses.live())
     pins.remove(attachment.root())
 
 
@@ -215,6 +244,18 @@ def totals() -> dict[str, Tally]:
     """What became of all packets that met a policy: passed, dropped, hidden, exempted; empty if nothing runs."""
     with pinned_maps(attachment.maps_directory()) as maps:
         return counters.totals(maps) if maps else {}
+
+
+def balanced() -> dict[str, Volume]:
+    """Packets and bytes of each balanced service, and of its backends as ``SERVICE/HOST``; empty if nothing runs."""
+    with pinned_maps(attachment.maps_directory()) as maps:
+        return volumes.of(maps, volumes.names(maps)) if maps else {}
+
+
+def fates() -> dict[str, Volume]:
+    """What became of packets that balancing looked at; empty if nothing runs."""
+    with pinned_maps(attachment.maps_directory()) as maps:
+        return volumes.fates(maps) if maps else {}
 
 
 def allow_list() -> list[str]:

@@ -40,6 +40,8 @@ def render(section: XdpSection) -> dict[str, str]:
         "rules": [_normal(rule) for rule in section["rules"]],
         "management": {"neighbors": sorted(set(section["management"]["neighbors"]))},
     }
+    if "balancing" in section:
+        content["balancing"] = section["balancing"]
     content.update({key: section[key] for key in GUARD if key in section})
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     marker = hashlib.sha256(canonical.encode()).hexdigest()[:16]

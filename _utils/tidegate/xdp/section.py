@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
+from tidegate.balancing.section import Balancing
 from tidegate.bpf.section import Matcher
 
 
@@ -63,6 +64,8 @@ class Guard(TypedDict, total=False):
 
     tracked: int
     """How many addresses' buckets the host keeps; only with limits per address."""
+    balancing: Balancing
+    """VIPs that the host balances or answers for."""
     drop_budget: float
     """Share of packets, 0 to 1, that may be dropped beyond the share dropped before, once this is in force."""
 

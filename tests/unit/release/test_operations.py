@@ -57,7 +57,7 @@ def test_it_is_in_effect_until_somebody_ends_it(operations):
 
 @pytest.mark.parametrize("kind", sorted(TARGETS))
 def test_every_kind_can_be_begun(operations, kind):
-    settings = {"drain": GRACEFUL, "adopt": {"drift": "3f2a"}}.get(kind, {})
+    settings = {"drain": GRACEFUL, "adopt": {"drift": "3f2a"}, "weight": {"weight": 10}}.get(kind, {})
     assert operations.add(kind, {"host": "edge1.lhr1"}, settings, who="alice", why="because").kind == kind
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tidegate.policy.checks import (
+    balancing,
     filtering,
     fleet,
     gates,
@@ -27,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     routing.check,
     sessions.check,
     filtering.check,
+    balancing.check,
     shaping.check,
     management.check,
     rollout.check,

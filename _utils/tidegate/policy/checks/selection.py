@@ -37,6 +37,8 @@ def _selectors(draft: Draft) -> Iterator[tuple[KeyPath, Match, tuple[str, ...]]]
             yield ("routing", "announcements", position), announcement.match, ()
     for position, rule in enumerate(policy.filtering.rules):
         yield ("filtering", "rules", position), rule.match, rule.interface
+    for name, service in policy.balancing.services.items():
+        yield ("balancing", "services", name, "pool"), service.pool.match, ()
     for position, tree in enumerate(policy.shaping):
         yield ("shaping", position), tree.match, (tree.interface,)
     if policy.rollout:

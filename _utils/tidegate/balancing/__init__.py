@@ -1,0 +1,1 @@
+"""Balancing: VIPs over many servers, without a table of connections."""
