@@ -218,12 +218,12 @@ static __always_inline int fate(struct xdp_md *ctx, enum fate what, int verdict)
 }
 
 /* The IP packet that begins `offset` bytes into the frame. 0: it is none, or there is not enough of it. */
-static __noinline int parse_at(struct xdp_md *ctx, __u32 offset, struct packet *packet)
+__noinline int parse_at(struct xdp_md *ctx, __u32 offset, struct packet *packet)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u8 *first;
 
-	if (offset > 256)
+	if (!packet || offset > 256)
 		return 0;
 	first = data + offset;
 	if ((void *)(first + 1) > end)
@@ -287,15 +287,18 @@ static __always_inline bool is_error(__u8 family, __u8 type)
  * What an ICMP error is about, turned round: the flow as it comes to the VIP. The error must be addressed to whom it says
  * has sent the packet; anything else would let a stranger choose the flow. 0: not such an error.
  */
-static __noinline int follow_error(struct xdp_md *ctx, __u32 offset, struct packet *packet)
+__noinline int follow_error(struct xdp_md *ctx, __u32 offset, struct packet *packet)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 at = transport_at(ctx, offset, packet->family);
 	struct packet quoted = {};
 	struct icmphdr *icmp;
 	struct address source;
 	__u16 port;
+	__u32 at;
 
+	if (!packet)
+		return 0;
+	at = transport_at(ctx, offset, packet->family);
 	if (!at || at > 256)
 		return 0;
 	icmp = data + at;
@@ -344,12 +347,14 @@ static __always_inline __u64 hash_of(const struct packet *packet, __u8 affinity)
 }
 
 /* Whether our kernel has that connection, or is about to have it. */
-static __noinline int knows(struct xdp_md *ctx, const struct packet *packet)
+__noinline int knows(struct xdp_md *ctx, const struct packet *packet)
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *socket;
 	int known;
 
+	if (!packet)
+		return 0;
 	if (packet->family == 4) {
 		tuple.ipv4.saddr = packet->source.word[0];
 		tuple.ipv4.daddr = packet->destination.word[0];
@@ -593,7 +598,7 @@ static __always_inline int quote_only(struct xdp_md *ctx, int size, int quote)
 }
 
 /* RFC 1191: the packet must not be fragmented, so its sender has to make it smaller. */
-static __noinline int too_big4(struct xdp_md *ctx, __u32 mtu)
+__noinline int too_big4(struct xdp_md *ctx, __u32 mtu)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct iphdr *ip = data + sizeof(struct ethhdr), *original;
@@ -636,7 +641,7 @@ static __noinline int too_big4(struct xdp_md *ctx, __u32 mtu)
 }
 
 /* RFC 4443, section 3.2. */
-static __noinline int too_big6(struct xdp_md *ctx, __u32 mtu)
+__noinline int too_big6(struct xdp_md *ctx, __u32 mtu)
 {
 	void *data, *end;
 	struct ipv6hdr *ip, *original;

@@ -319,6 +319,12 @@ int tidegate_filter(struct xdp_md *ctx)
 	return to_balancing(ctx, index);
 }
 
+/* A global function: the verifier walks it once, and not all that follows for each way through it. */
+__noinline int parse_frame(struct xdp_md *ctx, struct packet *packet)
+{
+	return packet && parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, packet);
+}
+
 /* Apart from the filter: its own stack, and nothing that a host without balancing ever runs. */
 SEC("xdp.frags")
 int balance_packet(struct xdp_md *ctx)
@@ -326,7 +332,7 @@ int balance_packet(struct xdp_md *ctx)
 	struct packet packet = {};
 	__u32 zero = 0, *slot = bpf_map_lookup_elem(&judged_by, &zero);
 
-	if (!slot || *slot >= SLOTS || !parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet))
+	if (!slot || *slot >= SLOTS || !parse_frame(ctx, &packet))
 		return XDP_PASS;
 	return balance(ctx, *slot, &packet);
 }
@@ -346,7 +352,7 @@ int preflight(struct xdp_md *ctx)
 	slot = bpf_map_lookup_elem(&slots, &index);
 	if (!slot)
 		return XDP_ABORTED;
-	if (!parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet))
+	if (!parse_frame(ctx, &packet))
 		return XDP_PASS;
 	word = match(slot, index, &packet, trial->ifindex) & slot->deciding;
 	return word ? slot->action[first_entry(word)].value & ARGUMENT : XDP_PASS;

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from tidegate.release.location import parse
 from tidegate.release.store import Store
 
-sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("release", "policy")]
+sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("release", "policy", "balancing")]
 
 # A machine that is busy with other things makes no law wrong.
 settings.register_profile("tidegate", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -78,11 +78,14 @@ def _write(table: int, section: Balancing, sick: Mapping[str, Collection[str]]) 
     for service in section["services"]:
         words += tables.words(service, sick.get(service["name"], ()))
     size = len(words) * words.itemsize
-    with mmap.mmap(table, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE) as memory, memoryview(memory) as whole:
-        with whole[:size].cast("Q") as there:
-            for number, word in enumerate(words):
-                if there[number] != word:
-                    there[number] = word
+    with (
+        mmap.mmap(table, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE) as memory,
+        memoryview(memory) as whole,
+        whole[:size].cast("Q") as there,
+    ):
+        for number, word in enumerate(words):
+            if there[number] != word:
+                there[number] = word
 
 
 def _key(number: int) -> bytes:

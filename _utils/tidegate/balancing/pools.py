@@ -1,7 +1,7 @@
 """Which backends are sick, as the checker last wrote it: for filling slots, and for the check of a VIP's service.
 
-``RUN/backends.json``: ``{"time": monotonic seconds, "pools": {service: {host: true | false | null}}, "capacity": {service:
-share}}``; null means that nobody has looked yet. A boot forgets it.
+``RUN/backends.json``: ``{"time": monotonic seconds, "pools": {service: {host: true | false | null}},
+"capacity": {service: share}}``; null means that nobody has looked yet. A boot forgets it.
 """
 
 from __future__ import annotations

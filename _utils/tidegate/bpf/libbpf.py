@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Collection
 from contextlib import suppress
-from ctypes import byref, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import byref, c_bool, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 from tidegate.bpf.abi import Batch, LinkCreate, LinkInfo, MapCreate, MapInfo, ProgramInfo, TestRun, XdpQuery
@@ -80,6 +81,7 @@ _PROTOTYPES: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("bpf_map__set_pin_path", c_int, (c_void_p, c_char_p)),
     ("bpf_program__name", c_char_p, (c_void_p,)),
     ("bpf_program__fd", c_int, (c_void_p,)),
+    ("bpf_program__set_autoload", c_int, (c_void_p, c_bool)),
     ("bpf_obj_get", c_int, (c_char_p,)),
     ("bpf_obj_pin", c_int, (c_int, c_char_p)),
     ("bpf_obj_get_info_by_fd", c_int, (c_int, c_void_p, c_void_p)),
@@ -140,8 +142,19 @@ def object_maps(handle: int) -> dict[str, int]:
 
 def object_programs(handle: int) -> dict[str, int]:
     """Descriptors of the loaded object's programs by name."""
-    programs = _walk(handle, "bpf_object__next_program", "bpf_program__name")
-    return {name: int(library().bpf_program__fd(program)) for name, program in programs.items()}
+    descriptors = {name: int(library().bpf_program__fd(program)) for name, program in _programs(handle).items()}
+    return {name: descriptor for name, descriptor in descriptors.items() if descriptor >= 0}
+
+
+def object_leave_out(handle: int, kept: Collection[str]) -> None:
+    """Have ``object_load`` load the programs with these names, and no others."""
+    for name, program in _programs(handle).items():
+        if name not in kept:
+            _call(f"leave out the program {name}", "bpf_program__set_autoload", program, False)
+
+
+def _programs(handle: int) -> dict[str, int]:
+    return _walk(handle, "bpf_object__next_program", "bpf_program__name")
 
 
 def map_descriptor(handle: int) -> int:

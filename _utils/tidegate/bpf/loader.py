@@ -11,8 +11,7 @@ directory nothing is pinned: a private instance to try a policy on.
 from __future__ import annotations
 
 import os
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from ctypes import sizeof
 from dataclasses import dataclass
@@ -35,8 +34,13 @@ class Loaded:
 
 
 @contextmanager
-def load(path: Path, directory: Path | None = None) -> Iterator[Loaded]:
+def load(path: Path, directory: Path | None = None, programs: Collection[str] | None = None) -> Iterator[Loaded]:
     """Load the object at ``path``, its maps pinned in (and reused from) ``directory``.
+
+    Args:
+        path: The object file.
+        directory: Where its maps are pinned; ``None`` for a private instance.
+        programs: The names of those to load; all of them if ``None``.
 
     Raises:
         Failed: No such file, no libbpf, refused by the verifier (with its telling lines), or an object built from
@@ -51,21 +55,16 @@ def load(path: Path, directory: Path | None = None) -> Iterator[Loaded]:
             for name, one in maps.items():
                 if "." not in name:  # .rodata and its like are the compiler's, part of one program
                     libbpf.map_set_pin_path(one, str(directory / name))
+        if programs is not None:
+            libbpf.object_leave_out(handle, programs)
         libbpf.object_load(handle, str(path))
         loaded = Loaded(
             {name: libbpf.map_descriptor(one) for name, one in maps.items()}, libbpf.object_programs(handle)
         )
         check_layout(loaded.maps["slots"])
-        if "stages" in loaded.maps:
-            set_stage(loaded.maps, loaded.programs["balance_packet"])
         yield loaded
     finally:
         libbpf.object_close(handle)
-
-
-def set_stage(maps: Mapping[str, int], program: int) -> None:
-    """Have the filter go on to this program with what it passes (a tail call, ``bpf/balance.h``)."""
-    libbpf.map_update(maps["stages"], struct.pack("=I", 0), struct.pack("=I", program))
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import Any
 from tidegate.balancing.section import Service
 from tidegate.host.errors import Refused
 from tidegate.host.plan import Plan
+from tidegate.policy.collector import paused
 from tidegate.policy.errors import suggest
-from tidegate.release.collector import paused
 from tidegate.release.compose import composed
 from tidegate.release.operations import Operation, Operations, wrong
 from tidegate.release.store import Store

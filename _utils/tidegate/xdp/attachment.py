@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.bpf import libbpf, pins
 from tidegate.bpf.libbpf import BpfError
-from tidegate.bpf.loader import MAPS_VERSION, load, pinned_maps, set_stage
+from tidegate.bpf.loader import MAPS_VERSION, load, pinned_maps
 from tidegate.host.device import index as device_index
 from tidegate.host.errors import Failed
 from tidegate.host.paths import paths
@@ -27,6 +28,7 @@ from tidegate.xdp import device as devices
 FILTER, PREFLIGHT, BALANCE = "tidegate_filter", "preflight", "balance_packet"
 MODES = {"native": libbpf.XDP_NATIVE, "generic": libbpf.XDP_GENERIC}
 _LINK = "link-"
+_FIRST = struct.pack("=I", 0)
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,18 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Programs:
-    """Descriptors of the two programs of one object."""
+    """Descriptors of the programs of one object that whoever asks for them uses itself."""
 
     filter: int
     preflight: int
+
+
+def needed(balances: bool) -> dict[str, str]:
+    """The programs of an object that a host loads: the name each is pinned with → its name in the object.
+
+    Who does not balance loads no balancer: what is not there costs nothing and has no faults.
+    """
+    return {"filter": FILTER, "preflight": PREFLIGHT, **({"balance": BALANCE} if balances else {})}
 
 
 def root() -> Path:
@@ -73,28 +83,39 @@ def digest(object_file: Path) -> str:
 
 
 @contextmanager
-def programs(object_file: Path) -> Iterator[Programs]:
+def programs(object_file: Path, *, balances: bool) -> Iterator[Programs]:
     """The programs of a generation's object, loaded and pinned with their maps unless they are already."""
-    directory = _programs_directory()
-    name = digest(object_file)
-    pinned = [directory / f"{name}-{kind}" for kind in ("filter", "preflight", "balance")]
-    if not all(path.exists() for path in pinned):
-        pins.ensure(directory, paths().bpffs)
-        pins.ensure(maps_directory(), paths().bpffs)
-        with load(object_file, maps_directory()) as loaded:
-            for path, program in zip(pinned, (FILTER, PREFLIGHT, BALANCE), strict=True):
-                path.unlink(missing_ok=True)
-                libbpf.pin(loaded.programs[program], path)
-    descriptors: list[int] = []
+    directory, name = _programs_directory(), digest(object_file)
+    wanted = {directory / f"{name}-{kind}": program for kind, program in needed(balances).items()}
+    _load(object_file, {path: program for path, program in wanted.items() if not path.exists()})
+    descriptors: dict[str, int] = {}
     try:
-        descriptors += [libbpf.pinned(path) for path in pinned]
-        with pinned_maps(maps_directory()) as maps:
-            # This object's may not be the last one that was loaded: the filter goes on to its own.
-            set_stage(maps, descriptors[2])
-        yield Programs(*descriptors[:2])
+        for path, program in wanted.items():
+            descriptors[program] = libbpf.pinned(path)
+        if balances:
+            with pinned_maps(maps_directory()) as maps:
+                # This object's may not be the last one that was loaded: the filter goes on to its own.
+                set_stage(maps, descriptors[BALANCE])
+        yield Programs(descriptors[FILTER], descriptors[PREFLIGHT])
     finally:
-        for descriptor in descriptors:
+        for descriptor in descriptors.values():
             os.close(descriptor)
+
+
+def _load(object_file: Path, missing: Mapping[Path, str]) -> None:
+    """Load the programs that are not pinned yet; they share the pinned maps with those that are."""
+    if not missing:
+        return
+    pins.ensure(_programs_directory(), paths().bpffs)
+    pins.ensure(maps_directory(), paths().bpffs)
+    with load(object_file, maps_directory(), set(missing.values())) as loaded:
+        for path, program in missing.items():
+            libbpf.pin(loaded.programs[program], path)
+
+
+def set_stage(maps: Mapping[str, int], program: int) -> None:
+    """Have the filter go on to this program with what it passes (a tail call, ``bpf/balance.h``)."""
+    libbpf.map_update(maps["stages"], _FIRST, struct.pack("=I", program))
 
 
 def program_id(object_file: Path) -> int | None:
@@ -109,12 +130,17 @@ def program_id(object_file: Path) -> int | None:
         os.close(descriptor)
 
 
-def prune_programs(object_file: Path) -> None:
-    """Let go of programs that other objects brought; one that is still attached lives on until it is not."""
+def prune_programs(object_file: Path, *, balances: bool) -> None:
+    """Let go of programs that other objects brought, or that are not needed any more; one that is still attached lives
+    on until it is not."""
     name = digest(object_file)
+    kept = {f"{name}-{kind}" for kind in needed(balances)}
     for path in sorted(_programs_directory().glob("*-*")):
-        if not path.name.startswith(f"{name}-"):
+        if path.name not in kept:
             path.unlink()
+    if not balances:
+        with pinned_maps(maps_directory()) as maps:
+            libbpf.map_delete(maps["stages"], _FIRST)
 
 
 def prune_maps() -> None:

@@ -1,9 +1,10 @@
-"""What differs between two sets of rules, in words. Pure."""
+"""What differs between two sets of rules, and in what is balanced, in words. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tidegate.balancing.changes import changes as balancing
 from tidegate.bpf.section import PortRange
 from tidegate.xdp.desired import Desired
 from tidegate.xdp.section import Rule, XdpSection
@@ -13,7 +14,8 @@ _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 58: "icmpv6"}
 
 
 def changes(old: Desired | None, new: Desired) -> list[str]:
-    """One line for each rule that is new (+), gone (-) or different (~), and one if only their order changed."""
+    """One line for each rule that is new (+), gone (-) or different (~), and one if only their order changed; then
+    balancing, then who always gets through."""
     before, after = _by_name(old["rules"] if old else ()), _by_name(new["rules"])
     lines = [f"- rule {name}: {_words(rules)}" for name, rules in before.items() if name not in after]
     for name, rules in after.items():
@@ -24,7 +26,7 @@ def changes(old: Desired | None, new: Desired) -> list[str]:
     kept = [name for name in before if name in after]
     if kept != [name for name in after if name in before]:
         lines.append(f"~ order of rules: {', '.join(after)}")
-    return lines + _management(old, new)
+    return [*lines, *balancing(old.get("balancing") if old else None, new.get("balancing")), *_management(old, new)]
 
 
 def _by_name(rules: Iterable[Rule]) -> dict[str, list[Rule]]:

@@ -37,6 +37,11 @@ def read(generation: Path) -> Desired:
     return desired
 
 
+def balances(desired: Desired) -> bool:
+    """Whether the host balances anything, or takes balanced packets out of their wrapping."""
+    return desired.get("balancing") is not None
+
+
 class Masters(NamedTuple):
     """The Salt masters' addresses, and the ports at which they publish and take returns."""
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Literal
 
+from tidegate.balancing import maglev
 from tidegate.bpf import memory as kernel_memory
 from tidegate.bpf.slots import Slots
 from tidegate.host.errors import Refused
@@ -16,6 +17,8 @@ from tidegate.xdp.desired import Desired
 WATCHED = 3.0
 """Seconds that new rules are watched for their drop budget before anything else is done."""
 _BETWEEN = 0.1
+BYTES_BALANCED = maglev.SIZE * 8
+"""Of one balanced service: a word for each bucket."""
 SIDES: tuple[Literal["source", "destination"], ...] = ("source", "destination")
 
 
@@ -23,7 +26,10 @@ def memory(desired: Desired) -> None:
     """Raises ``Refused`` if the tables would not fit beside those in force. They are made twice: once to be tried."""
     prefixes = sum(len(rule[side] or ()) for rule in desired["rules"] for side in SIDES)
     buckets = desired.get("tracked", 0) * limits.BYTES_TRACKED
-    kernel_memory.ensure(kernel_memory.of_prefixes(prefixes) + buckets, f"filtering by {prefixes} prefixes")
+    balanced = len(section["services"]) if (section := desired.get("balancing")) else 0
+    needed = kernel_memory.of_prefixes(prefixes) + buckets + balanced * BYTES_BALANCED
+    also = f" and balancing {balanced} services" if balanced else ""
+    kernel_memory.ensure(needed, f"filtering by {prefixes} prefixes{also}")
 
 
 def reading(maps: Mapping[str, int], desired: Desired) -> Reading:

@@ -24,7 +24,7 @@ from tidegate.xdp import attachment, counters, guard, limits, management, policy
 from tidegate.xdp import device as devices
 from tidegate.xdp.changes import changes
 from tidegate.xdp.counters import RuleTally, Tally
-from tidegate.xdp.desired import FILE, OBJECT, Desired, masters, read
+from tidegate.xdp.desired import FILE, OBJECT, Desired, balances, masters, read
 
 
 def problems(generation: Path) -> list[str]:
@@ -63,7 +63,7 @@ def _interface_problems(desired: Desired) -> list[str]:
 
 def _trial_problems(generation: Path, desired: Desired) -> list[str]:
     guard.memory(desired)
-    with load(generation / OBJECT) as loaded:
+    with load(generation / OBJECT, None, attachment.needed(balances(desired)).values()) as loaded:
         slots = Slots(loaded.maps)
         reserved = {rule["name"]: 0 for rule in desired["rules"]}
         slot = slots.prepare(
@@ -151,7 +151,10 @@ def apply(generation: Path, timeout: int | None) -> None:
         remove()
         return
     ssh = management.ssh_peers()
-    with attachment.programs(generation / OBJECT) as programs, pinned_maps(attachment.maps_directory()) as maps:
+    with (
+        attachment.programs(generation / OBJECT, balances=balances(desired)) as programs,
+        pinned_maps(attachment.maps_directory()) as maps,
+    ):
         slots = Slots(maps)
         slot = _prepare(maps, slots, desired)
         management.add(maps, management.peers(desired["management"]["neighbors"], masters(generation), ssh))
@@ -219,7 +222,7 @@ def _let_go(generation: Path, desired: Desired) -> None:
     for device in attachment.attachments():
         if device not in wanted:
             attachment.detach(device)
-    attachment.prune_programs(generation / OBJECT)
+    attachment.prune_programs(generation / OBJECT, balances=balances(desired))
     attachment.prune_maps()
     with pinned_maps(attachment.maps_directory()) as maps:
         neighbors = desired["management"]["neighbors"]

@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import Any, Literal
 
+from tidegate.balancing.normal import normal
 from tidegate.bpf.matcher import MAX_DEVICES, MAX_ENTRIES
 from tidegate.bpf.prefixes import parse_prefix
 from tidegate.host.errors import Refused
@@ -41,7 +42,7 @@ def render(section: XdpSection) -> dict[str, str]:
         "management": {"neighbors": sorted(set(section["management"]["neighbors"]))},
     }
     if "balancing" in section:
-        content["balancing"] = section["balancing"]
+        content["balancing"] = normal(section["balancing"])
     content.update({key: section[key] for key in GUARD if key in section})
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     marker = hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -19,7 +19,7 @@ from tidegate.bpf import libbpf
 from tidegate.bpf.abi import TestRun
 from tidegate.bpf.loader import Loaded, load
 from tidegate.bpf.slots import Slots
-from tidegate.xdp import counters, policy
+from tidegate.xdp import attachment, counters, policy
 
 from ..conftest import Namespace
 from ..conftest import run as run_command
@@ -97,6 +97,7 @@ def balancer(objects: Path) -> Iterator[Bench]:
                 mac = SERVER.hex(":")
                 here.run("ip", "neigh", "replace", address, "lladdr", mac, "dev", "eth0", "nud", "permanent")
         with here.entered(), load(objects / "xdp.bpf.o") as loaded:
+            attachment.set_stage(loaded.maps, loaded.programs[attachment.BALANCE])
             yield Bench(loaded, Slots(loaded.maps))
     finally:
         run_command("ip", "netns", "delete", here.name, check=False)

@@ -249,6 +249,47 @@ def test_flips_lose_no_packet_of_a_connection(site: Site) -> None:
         assert [says(connection) for connection in old] == before
 
 
+def test_a_host_begins_and_ends_to_balance_without_a_gap(site: Site) -> None:
+    """Only who balances has the balancer loaded; the filter in front of it is not touched when that changes."""
+
+    def there() -> tuple[set[str], int]:
+        found = (site.bpffs / "balancer" / "xdp" / "programs").glob("*")
+        return {path.name.split("-")[1] for path in found}, attachment.attachments()["eth0"].program
+
+    idle = site.plan("balancer")
+    filtering = json.loads((idle / "xdp.json").read_text())
+    del filtering["balancing"]
+    (idle / "xdp.json").write_text(json.dumps(filtering))
+    with site.on("balancer"):
+        live.apply(idle, None)
+        kinds, before = there()
+        assert kinds == {"filter", "preflight"}
+    busy = site.balance()
+    with site.connect() as connection, site.on("balancer"):
+        assert there() == ({"filter", "preflight", "balance"}, before)
+        first = says(connection)
+        assert live.diff(idle) == [
+            "- answer for 192.0.2.10",
+            "- answer for 2001:db8:100::10",
+            "- balance web: 192.0.2.10, 2001:db8:100::10 tcp/80, udp/53 over 2 backends",
+        ] or live.diff(idle)
+        live.apply(idle, 60)
+        assert there() == ({"filter", "preflight", "balance"}, before), "the way back is kept until it is confirmed"
+        live.apply(busy, None)
+        assert says(connection) == first
+        live.apply(idle, None)
+        assert there() == ({"filter", "preflight"}, before)
+
+
+def test_a_change_of_backends_alone_is_a_difference_and_told(site: Site) -> None:
+    site.balance()
+    fewer = site.plan("balancer", services=[service(backends=servers()[:1])])
+    with site.on("balancer"):
+        assert live.diff(fewer) == ["~ balance web: -server2"]
+        live.apply(fewer, None)
+        assert live.diff(fewer) == []
+
+
 def test_removal_leaves_neither_vips_nor_programs(site: Site) -> None:
     with site.on("server1"):
         assert VIP in site.hosts["server1"].run("ip", "route", "show", "table", "local")

@@ -70,7 +70,10 @@ def test_no_packet_passes_while_the_program_is_replaced(wire, generation, rule):
         thread = threading.Thread(target=flood)
         thread.start()
         try:
-            with attachment.programs(first / "xdp.bpf.o") as old, attachment.programs(other) as new:
+            with (
+                attachment.programs(first / "xdp.bpf.o", balances=False) as old,
+                attachment.programs(other, balances=False) as new,
+            ):
                 for turn in range(REPLACEMENTS):
                     attachment.attach("eth0", "native", (new if turn % 2 == 0 else old).filter)
         finally:
