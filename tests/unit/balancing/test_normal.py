@@ -25,15 +25,11 @@ def turned(draw):
     def mixed(items, twice=False):
         return draw(st.permutations([*items, *(items[:1] if twice and draw(st.booleans()) else [])]))
 
-    services = [
-        {
-            **one,
-            "vips": mixed(one["vips"], True),
-            "ports": mixed(one["ports"], True),
-            "backends": mixed(one["backends"]),
-        }
-        for one in mixed(SECTION["services"])
-    ]
+    def turn(one):
+        lists = {"vips": mixed(one["vips"], True), "ports": mixed(one["ports"], True)}
+        return {**one, **lists, "backends": mixed(one["backends"])}
+
+    services = [turn(one) for one in mixed(SECTION["services"])]
     return {**SECTION, "services": services, "served": mixed(SECTION["served"])}
 
 

@@ -52,16 +52,16 @@ def test_the_check_of_a_vip_asks_for_enough_of_the_pool():
     assert asked(61) == (False, "60% of the pool is well, 61% is needed")
 
 
-@pytest.mark.parametrize("missing", [lambda: None, lambda: wrote(pools.FRESH + 1, a=True), lambda: broken()])
+def broken():
+    pools.file().write_text("{")
+
+
+@pytest.mark.parametrize("missing", [lambda: None, lambda: wrote(pools.FRESH + 1, a=True), broken])
 def test_nobody_who_looks_is_no_capacity(missing):
     missing()
     good, reason = asked(1)
     assert not good
     assert reason == "nobody has looked at the pool of web lately"
-
-
-def broken():
-    pools.file().write_text("{")
 
 
 def test_who_is_sick_stays_sick_when_nobody_looks_any_more():
