@@ -62,10 +62,10 @@ char LICENSE[] SEC("license") = "GPL";
 """
 
 
-def packet(source: str = "11.0.0.1", port: int = 80) -> bytes:
+def packet(source: str = "11.0.0.1", port: int = 80, destination: str = "198.51.100.2") -> bytes:
     """64 bytes of UDP."""
-    octets = bytes(map(int, source.split(".")))
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 50, 0, 0, 64, 17, 0) + octets + bytes([198, 51, 100, 2])
+    octets = bytes(int(octet) for address in (source, destination) for octet in address.split("."))
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 50, 0, 0, 64, 17, 0) + octets
     return bytes(12) + b"\x08\x00" + head + struct.pack("!HHHH", 4711, port, 30, 0) + bytes(22)
 
 
@@ -156,11 +156,11 @@ def socket_order(port: int) -> int:
     return int.from_bytes(struct.pack("!H", port), "little")
 
 
-def built(section: str, folder: Path) -> Path:
-    """The program in front, compiled for a section."""
-    clang = next(path for name in ("clang", "clang-19", "clang-14") if (path := shutil.which(name)))
-    source, target = folder / f"{section}.bpf.c", folder / f"{section}.bpf.o"
-    source.write_text(IN_FRONT.replace("SECTION", section))
+def compiled(text: str, folder: Path, name: str) -> Path:
+    """The object that clang makes of a program's text."""
+    clang = next(path for one in ("clang", "clang-19", "clang-14") if (path := shutil.which(one)))
+    source, target = folder / f"{name}.bpf.c", folder / f"{name}.bpf.o"
+    source.write_text(text)
     include = f"-I/usr/include/{os.uname().machine}-linux-gnu"
     subprocess.run([clang, "-target", "bpf", "-O2", "-g", include, "-c", source, "-o", target], check=True)
     return target
@@ -170,7 +170,7 @@ def fronts(stack: ExitStack, folder: Path, section: str) -> tuple[Callable[[int]
     """A function that puts the varying program in front of another, and the empty program."""
 
     def opened() -> tuple[dict[str, int], dict[str, int]]:
-        handle = libbpf.object_open(str(built(section, folder)))
+        handle = libbpf.object_open(str(compiled(IN_FRONT.replace("SECTION", section), folder, section)))
         stack.callback(libbpf.object_close, handle)
         libbpf.object_load(handle, section)
         maps = {name: libbpf.map_descriptor(one) for name, one in libbpf.object_maps(handle).items()}

@@ -20,6 +20,24 @@ def changes(old: Balancing | None, new: Balancing | None) -> list[str]:
     ]
 
 
+def summaries(old: Balancing | None, new: Balancing | None) -> Iterator[tuple[str, str, str]]:
+    """(service, what it was, what it will be) in short, for each that differs; what is not there is ``none``."""
+    before, after = (_by_name(section["services"]) if section else {} for section in (old, new))
+    for name in sorted(before.keys() | after.keys()):
+        was, will = before.get(name), after.get(name)
+        if was is None or will is None:
+            yield name, _summary(was), _summary(will)
+        elif difference := [*_settings(was, will), *_backends(was, will)]:
+            yield name, _summary(was), f"{_summary(will)} ({'; '.join(difference)})"
+
+
+def _summary(service: Service | None) -> str:
+    if service is None:
+        return "none"
+    weight = sum(one["weight"] for one in service["backends"])
+    return f"{_counted(service['backends'])} of weight {weight}"
+
+
 def _balanced(old: Mapping[str, Service], new: Mapping[str, Service]) -> Iterator[str]:
     for name, service in old.items():
         if name not in new:

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tidegate.balancing.changes import changes
 from tidegate.cli.matcher_view import words
 from tidegate.policy.packets import dscp_name
 from tidegate.xdp.section import Rule, XdpSection
@@ -39,5 +40,8 @@ def table(section: XdpSection) -> RenderableType:
     neighbors = ", ".join(section["management"]["neighbors"])
     allowed = f"BGP with {neighbors}; Salt, SSH, neighbour discovery" if neighbors else "Salt, SSH, neighbour discovery"
     return Group(
-        Text(f"Filter  {devices}", style="bold"), grid, Text(f"always through: {allowed}", style="dim", overflow="fold")
+        Text(f"Filter  {devices}", style="bold"),
+        grid,
+        Text(f"always through: {allowed}", style="dim", overflow="fold"),
+        *(Text(line.removeprefix("+ "), overflow="fold") for line in changes(None, section.get("balancing"))),
     )

@@ -3,7 +3,7 @@
 import pytest
 from planned import backend, section, served, service
 
-from tidegate.balancing.changes import changes
+from tidegate.balancing.changes import changes, summaries
 
 SERVERS = [backend("server1", 1), backend("server2", 2)]
 
@@ -54,6 +54,16 @@ def test_what_a_server_answers_for():
     words = "192.0.2.10 tcp/80 at 10.9.0.1 → 192.0.2.10 tcp/80 at 10.9.0.2"
     assert changes(section(served=[served()]), moved) == [f"~ answer for web: {words}"]
     assert changes(moved, None) == ["- answer for web: 192.0.2.10 tcp/80"]
+
+
+def test_in_short_for_a_review_of_many_hosts():
+    fewer = balancing(SERVERS[0])
+    assert list(summaries(balancing(), fewer)) == [
+        ("web", "2 backends of weight 200", "1 backend of weight 100 (-server2)")
+    ]
+    assert list(summaries(None, fewer)) == [("web", "none", "1 backend of weight 100")]
+    assert list(summaries(fewer, section())) == [("web", "1 backend of weight 100", "none")]
+    assert list(summaries(fewer, fewer)) == []
 
 
 def test_where_wrapped_packets_come_from():

@@ -1,4 +1,4 @@
-"""What changes on a host besides: its labels, where the filter is attached, BIRD taken over or let go."""
+"""What changes on a host besides: labels, where the filter is attached, what it balances, BIRD taken over or let go."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from tidegate.balancing.changes import summaries
 from tidegate.bird.section import Service
 from tidegate.release.delta.changes import Adjustment, Edit, edits
 from tidegate.release.delta.sides import Sides
@@ -57,6 +58,8 @@ def _known(before: Any, after: Any) -> Iterator[Edit]:
     )
     for edit in edits(was, will):
         yield Edit(f"filter on {edit.field}", edit.before, edit.after)
+    for name, *both in summaries(before["xdp"].get("balancing"), after["xdp"].get("balancing")):
+        yield Edit(f"balance {name}", *both)
 
 
 def _checks(before: list[Service], after: list[Service]) -> Iterator[Edit]:
