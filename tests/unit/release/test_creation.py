@@ -114,6 +114,19 @@ def test_every_finding_must_be_waived(store):
     assert all(finding["rule"] == waiver.rule for waiver in release.waivers for finding in waiver.findings)
 
 
+def test_a_set_that_grew_tenfold_since_the_last_release_needs_a_waiver(store):
+    def listed(number):
+        sets = {"isp": {"prefixes": [f"31.{one // 250}.{one % 250}.0/24" for one in range(number)]}}
+        return [("routing/sets", sets), ("routing/neighbors/lhr1-v4/import", {"prefixes": "isp"})]
+
+    created(store, *listed(9))
+    with pytest.raises(RulesBroken, match="routing set 'isp' grows from 9 to 90 entries"):
+        create(store, request(*listed(90)), quiet)
+    assert len(store.releases()) == 1
+    release = created(store, *listed(90), waive={"set-growth": "the customer bought a network"})
+    assert [waiver.rule for waiver in release.waivers] == ["set-growth"]
+
+
 def test_a_waiver_that_is_not_needed_is_not_kept(store):
     assert created(store, waive={"min-pops": "just in case"}).waivers == ()
 

@@ -60,6 +60,7 @@ def test_the_registry():
         "announcement-budget",
         "management-reachable",
         "artefact-size",
+        "set-growth",
         "service-shrink",
         "test-topology",
         "session-restarts",
@@ -542,6 +543,45 @@ def test_a_set_may_not_be_too_large_nor_grow_many_times_over():
     assert after("artefact-size", many(50), previous=plans(many(2))) == []
 
 
+def accepted(prefixes, others=0):
+    """The provider's routes are held against a set of so many prefixes, and one of so many others."""
+
+    def names(number, first):
+        return [f"{first}.{one // 250}.{one % 250}.0/24" for one in range(number)]
+
+    sets = {"isp": {"prefixes": names(prefixes, 31), "allow_empty": True}, "others": {"prefixes": names(others, 32)}}
+    sets = {name: entry for name, entry in sets.items() if name == "isp" or others}
+    return [("routing/sets", sets), (f"{V4}/import", {"prefixes": list(sets)})]
+
+
+def test_a_route_set_ten_times_as_large_as_in_the_last_release_is_refused():
+    (reason,) = after("set-growth", *accepted(300), previous=plans(*accepted(30)))
+    assert reason == "routing set 'isp' grows from 30 to 300 entries at once; 10 times or more is refused"
+    assert after("set-growth", *accepted(299), previous=plans(*accepted(30))) == []
+    assert after("set-growth", *accepted(30), previous=plans(*accepted(300))) == []
+
+
+def test_a_large_set_beside_it_hides_no_growth():
+    before, now = accepted(30, others=500), accepted(300, others=500)
+    assert after("artefact-size", *now, previous=plans(*before)) == []
+    assert len(after("set-growth", *now, previous=plans(*before))) == 1
+
+
+def test_a_set_that_was_empty_may_not_be_filled_at_once_but_a_new_one_may_and_a_short_one():
+    (reason,) = after("set-growth", *accepted(21), previous=plans(*accepted(0)))
+    assert "from 0 to 21 entries" in reason
+    assert after("set-growth", *accepted(20), previous=plans(*accepted(0))) == []
+    assert after("set-growth", *accepted(300), previous=PLANS) == []
+
+
+def test_a_filters_set_ten_times_as_large_is_refused_and_any_is_no_size():
+    (reason,) = after("set-growth", many(300), previous=plans(many(30)))
+    assert reason == "the source of rule 'bogons' grows from 30 to 300 entries at once; 10 times or more is refused"
+    anybody = edited(plans(many(300)), "edge1.lhr1", lambda plan: matcher(plan).update(source=None))
+    hosts = {"edge1.lhr1": anybody["edge1.lhr1"]}
+    assert after("set-growth", many(300), previous=hosts) == []
+
+
 # ---- Restarts and waves ----------------------------------------------------------------------------------------
 
 
@@ -626,6 +666,7 @@ def test_a_release_that_changes_nothing_breaks_no_rule_about_change(changes):
         "withdrawal-budget",
         "withdrawal-rate",
         "announcement-budget",
+        "set-growth",
         "session-restarts",
     } == COMPARING
     assert judge(now, same, same) == judge(now, same, None)

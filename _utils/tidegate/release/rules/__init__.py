@@ -10,6 +10,7 @@ from tidegate.release.rules import (
     announcing,
     artefacts,
     control_plane,
+    growth,
     leaks,
     management,
     restarts,
@@ -21,7 +22,7 @@ from tidegate.release.rules.rule import Case, Finding, Rule
 
 RULES: dict[str, Rule] = {
     rule.name: rule
-    for family in (services, control_plane, terms, leaks, announcing, management, artefacts, restarts, waves)
+    for family in (services, control_plane, terms, leaks, announcing, management, artefacts, growth, restarts, waves)
     for rule in family.RULES
 }
 """Every rule by name."""

@@ -38,6 +38,12 @@ GROWTH = 2.0
 GROWTH_FREELY = 100
 """Below so many prefixes, growth is not looked at."""
 
+SET_GROWTH = 10.0
+"""From how many times its size by one release a set by itself is refused, whatever else its host has."""
+
+SET_GROWTH_FREELY = 20
+"""Up to so many entries, a set's growth is not looked at: somebody wrote them, and somebody reads them."""
+
 
 def most(share: float, whole: int, at_least: int) -> int:
     """How many of a whole are within a budget."""
