@@ -76,7 +76,7 @@ def test_tracked_and_budget_are_in_the_plan_where_they_are_needed():
 
 
 def test_a_rule_s_own_budget_is_in_its_rule_and_nowhere_else():
-    found = section((f"{RULES}/2", rule(action="drop", drop_budget="5%")))
+    found = section((f"{RULES}/2", rule(action="limit", limit={"rate": "1kpps"}, drop_budget="5%")))
     assert [one.get("drop_budget") for one in found["rules"] if "drop_budget" in one] == [0.05]
     assert "drop_budget" not in found
 

@@ -12,6 +12,7 @@ from tidegate.release.rules import (
     control_plane,
     leaks,
     management,
+    pools,
     restarts,
     services,
     terms,
@@ -21,7 +22,7 @@ from tidegate.release.rules.rule import Case, Finding, Rule
 
 RULES: dict[str, Rule] = {
     rule.name: rule
-    for family in (services, control_plane, terms, leaks, announcing, management, artefacts, restarts, waves)
+    for family in (services, pools, control_plane, terms, leaks, announcing, management, artefacts, restarts, waves)
     for rule in family.RULES
 }
 """Every rule by name."""
