@@ -42,6 +42,22 @@ def test_a_bad_policy_ends_with_1_and_says_where_what_and_how(broken):
     assert "1 error." in outcome.stdout
 
 
+def test_the_folder_may_be_named_as_other_commands_name_it(broken):
+    assert run("check", "--pillar", broken).stdout == run("check", broken).stdout
+
+
+def test_what_is_balanced_is_counted(tmp_path):
+    shutil.copytree(PILLAR, tmp_path / "pillar")
+    web = {"vips": "192.0.2.10", "ports": "tcp/80", "pool": {"match": {"role": "edge"}}}
+    text = json.dumps({"traffic": {"balancing": {"services": {"web": web}}}})
+    (tmp_path / "pillar/traffic/balancing.sls").write_text(text)
+    outcome = run("check", str(tmp_path / "pillar"))
+    assert outcome.exit_code == 0, outcome.stdout
+    assert "balancing  1 service on 4 balancers" in outcome.stdout
+    shown = run("show", "edge1.lhr1", "--pillar", str(tmp_path / "pillar")).stdout
+    assert "Balancing\nbalance web: 192.0.2.10 tcp/80 over 2 backends by gue" in shown
+
+
 def test_json_is_for_programs(broken):
     good, bad = run("check", PILLAR, "--json"), run("check", broken, "--json")
     assert json.loads(good.stdout)["ok"] is True

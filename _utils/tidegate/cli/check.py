@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,8 +17,12 @@ from tidegate.cli.summary import Summary
 from tidegate.policy.errors import NOTHING, Problem, show
 from tidegate.policy.load import Loaded, load
 
+NamedOption = Annotated[
+    Path | None, typer.Option("--pillar", help="The same, as the other commands take it.", exists=True, file_okay=False)
+]
 
-def command(pillar: PillarArgument = Path("pillar"), as_json: JsonOption = False) -> None:
+
+def command(pillar: PillarArgument = Path("pillar"), named: NamedOption = None, as_json: JsonOption = False) -> None:
     """Check the policy and list everything that is wrong with it, with file and line.
 
     Ends with 0 if the policy is good, with 1 if it is not. It reads files and touches nothing else.
@@ -28,6 +33,7 @@ def command(pillar: PillarArgument = Path("pillar"), as_json: JsonOption = False
 
     [bold]tidegate check --json[/bold]         the same, for an editor or a pipeline
     """
+    pillar = named or pillar
     loaded = load(pillar)
     if as_json:
         typer.echo(json.dumps(_document(loaded), indent=2, ensure_ascii=False))

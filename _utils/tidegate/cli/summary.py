@@ -22,6 +22,8 @@ class Summary:
     rules: int
     trees: int
     classes: int
+    balanced: int
+    balancers: int
 
     @classmethod
     def of(cls, policy: Policy) -> Summary:
@@ -37,6 +39,8 @@ class Summary:
             sets=len(policy.filtering.sets),
             rules=len(policy.filtering.rules),
             trees=len(policy.shaping),
+            balanced=len(policy.balancing.services),
+            balancers=sum(map(len, policy.index.balancers.values())),
             classes=sum(1 for tree in policy.shaping for _ in walk(classes_of(tree, policy.shaping_profiles))),
         )
 
@@ -45,13 +49,15 @@ class Summary:
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """The numbers in words, a line for each section."""
+        """The numbers in words, a line for each section; balancing only where there is any."""
+        balancing = f"balancing  {_count(self.balanced, 'service')} on {_count(self.balancers, 'balancer')}"
         return [
             f"fleet      {_count(self.hosts, 'host')} in {_count(self.pops, 'PoP')}, {_count(self.regions, 'region')}",
             f"routing    {_count(self.services, 'service')}, {_count(self.sessions, 'session')}, "
             f"{_count(self.announcements, 'announcement')}",
             f"filtering  {_count(self.rules, 'rule')}, {_count(self.sets, 'set')}",
             f"shaping    {_count(self.trees, 'tree')}, {_count(self.classes, 'class', 'classes')}",
+            *([balancing] if self.balanced else []),
         ]
 
 

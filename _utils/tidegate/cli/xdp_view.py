@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -43,5 +45,12 @@ def table(section: XdpSection) -> RenderableType:
         Text(f"Filter  {devices}", style="bold"),
         grid,
         Text(f"always through: {allowed}", style="dim", overflow="fold"),
-        *(Text(line.removeprefix("+ "), overflow="fold") for line in changes(None, section.get("balancing"))),
+        *_balancing(section),
     )
+
+
+def _balancing(section: XdpSection) -> Iterator[Text]:
+    lines = changes(None, section.get("balancing"))
+    if lines:
+        yield Text("\nBalancing", style="bold")
+    yield from (Text(line.removeprefix("+ "), overflow="fold") for line in lines)

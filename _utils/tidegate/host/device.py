@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import json
 import socket
+import struct
 import subprocess
 
 from tidegate.host.errors import Failed
 
 _SECONDS = 30
+_SIOCETHTOOL, _GET_SETTINGS = 0x8946, 0x00000001
 
 
 def index(name: str) -> int | None:
@@ -17,6 +21,23 @@ def index(name: str) -> int | None:
         return socket.if_nametoindex(name)
     except OSError:
         return None
+
+
+def speed(name: str) -> int | None:
+    """The speed at which the interface's link runs, in bit/s; ``None`` if nobody knows, or there is no such interface.
+
+    Asked by ioctl (``ETHTOOL_GSET``, linux/ethtool.h), because /sys may show another network namespace's interfaces.
+    """
+    asked = ctypes.create_string_buffer(struct.pack("=I40x", _GET_SETTINGS))
+    request = struct.pack("16sP16x", name.encode()[:15], ctypes.addressof(asked))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        try:
+            fcntl.ioctl(any_socket, _SIOCETHTOOL, request)
+        except OSError:
+            return None
+    low, high = struct.unpack_from("=H", asked, 12)[0], struct.unpack_from("=H", asked, 28)[0]
+    megabits = high << 16 | low
+    return None if megabits in (0, 0xFFFF, 0xFFFFFFFF) else megabits * 1_000_000
 
 
 def addresses() -> dict[str, list[str]]:

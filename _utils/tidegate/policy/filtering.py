@@ -44,6 +44,11 @@ Prefixes = Annotated[
 ]
 
 
+def _share(percentage: str | None) -> float | None:
+    """``20%`` as 0.2."""
+    return None if percentage is None else float(percentage.rstrip("%")) / 100
+
+
 class PrefixSet(Strict):
     """Prefixes under one name."""
 
@@ -104,6 +109,11 @@ class Rule(Strict):
     )
     limit: RateLimit | None = Field(default=None, description="The rate limit of action limit, or of count-only.")
     mark: DscpValue | None = Field(default=None, description="The DSCP that action mark writes into the packet.")
+    drop_budget: Percentage | None = Field(
+        default=None,
+        description="The share of all packets that this rule may drop beyond what it dropped before, in the first "
+        "seconds of a change; past it, the change is taken back. With action drop or limit.",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -113,6 +123,8 @@ class Rule(Strict):
             raise unlike("action: limit, or count-only, beside a limit")
         if (self.action == "mark") != (self.mark is not None):
             raise unlike("action: mark and mark: DSCP together, or neither")
+        if self.drop_budget is not None and self.action not in ("drop", "limit"):
+            raise unlike("action: drop or limit beside a drop_budget", "Nothing else drops.")
         return self
 
     @property
@@ -122,6 +134,11 @@ class Rule(Strict):
             return None
         numbers = (ICMP_TYPES[one].get(self.protocol or 0) if isinstance(one, str) else one for one in self.icmp_type)
         return tuple(number for number in numbers if number is not None)
+
+    @property
+    def drop_budget_share(self) -> float | None:
+        """The budget as a share from 0 to 1."""
+        return _share(self.drop_budget)
 
 
 class Filtering(Strict):
@@ -140,6 +157,6 @@ class Filtering(Strict):
     )
 
     @property
-    def drop_budget_share(self) -> float:
+    def drop_budget_share(self) -> float | None:
         """The budget as a share from 0 to 1."""
-        return float((self.drop_budget or "100%").rstrip("%")) / 100
+        return _share(self.drop_budget)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.host.check import Check
+from tidegate.host.device import speed
 from tidegate.host.errors import TidegateError
 from tidegate.tc import live
 from tidegate.tc.change import Difference, bits, describe, deviations
@@ -67,6 +68,7 @@ def _interface(tree: Tree, binary: Path, before: dict[str, Any]) -> list[Check]:
         return [Check(f"{name}.tree", "bad", f"the root qdisc is {root.kind} {root.handle}, not htb {class_id(0)}")]
     return [
         _tree(name, found.step),
+        *_speed(name, tree),
         *(_class(name, each, now.get(each.minor), before.get(each.id, {})) for each in tree.leaves),
         *_starving(name, tree, now, before),
         _classifier(name, tree, found.flaw),
@@ -126,6 +128,15 @@ def _tree(name: str, step: Difference) -> Check:
     if lines:
         return Check(f"{name}.tree", "bad", "; ".join(lines), len(lines))
     return Check(f"{name}.tree", "ok", f"htb {class_id(0)} with {count} classes as planned", count)
+
+
+def _speed(name: str, tree: Tree) -> list[Check]:
+    """A warning, where the tree is wider than the link: packets then wait in the card, where no class is known."""
+    planned, link = max(each.ceiling for each in tree.classes), speed(tree.device)
+    if link is None or planned <= link:
+        return []
+    reason = f"warning: {bits(planned)} are planned, and the link of {tree.device} runs at {bits(link)}"
+    return [Check(f"{name}.speed", "ok", f"{reason}: shape below that", link)]
 
 
 def _classifier(name: str, tree: Tree, flaw: str | None) -> Check:

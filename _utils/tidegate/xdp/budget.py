@@ -18,12 +18,17 @@ class Reading(NamedTuple):
     rules: dict[str, RuleTally]
 
 
-def excess(rules: list[Rule], budget: float, before: Reading, now: Reading) -> str | None:
-    """Why the rules in force are beyond the budget, or ``None`` if they are not, or if it is too early to tell.
+def has_budget(rules: list[Rule], budget: float | None) -> bool:
+    """Whether there is anything to watch for."""
+    return budget is not None or any("drop_budget" in rule for rule in rules)
+
+
+def excess(rules: list[Rule], budget: float | None, before: Reading, now: Reading) -> str | None:
+    """Why the rules in force are beyond a budget, or ``None`` if they are not, or if it is too early to tell.
 
     Args:
-        rules: The new rules.
-        budget: The share of packets, 0 to 1, that they may drop beyond the share dropped before.
+        rules: The new rules, some of them with budgets of their own.
+        budget: The share of packets, 0 to 1, that they may drop together beyond the share dropped before.
         before: Counters when they were put in force. What was dropped until then is what is usual.
         now: Counters later on.
     """
@@ -31,13 +36,23 @@ def excess(rules: list[Rule], budget: float, before: Reading, now: Reading) -> s
     if judged < JUDGED_FROM:
         return None
     usual = _share(*_dropped(before))
-    share = _share(dropped, judged)
-    if share - usual <= budget:
+    if budget is not None and _share(dropped, judged) - usual > budget:
+        return f"{_figures(dropped, judged, usual, budget)}; {_culprit(rules, before, now)}"
+    found = (_excess_of(rule, judged, before, now) for rule in rules if "drop_budget" in rule)
+    return next(filter(None, found), None)
+
+
+def _excess_of(rule: Rule, judged: int, before: Reading, now: Reading) -> str | None:
+    """Why one rule is beyond its own budget."""
+    dropped, usual = _drops(rule, now) - _drops(rule, before), _share(_drops(rule, before), _dropped(before)[1])
+    if _share(dropped, judged) - usual <= rule["drop_budget"]:
         return None
-    figures = (
-        f"{share:.0%} of {judged} packets are dropped, {usual:.0%} were before; the budget allows {budget:.0%} more"
-    )
-    return f"{figures}; {_culprit(rules, before, now)}"
+    return f"{_figures(dropped, judged, usual, rule['drop_budget'])}; all of them by rule {rule['name']!r}"
+
+
+def _figures(dropped: int, judged: int, usual: float, budget: float) -> str:
+    share = _share(dropped, judged)
+    return f"{share:.0%} of {judged} packets are dropped, {usual:.0%} were before; the budget allows {budget:.0%} more"
 
 
 def _culprit(rules: list[Rule], before: Reading, now: Reading) -> str:

@@ -82,6 +82,8 @@ def _effect(rule: Rule) -> str:
         lengths = "" if limit["per"] == "rule" or limit["lengths"] == [32, 128] else "/{},/{}".format(*limit["lengths"])
         each = "" if limit["per"] == "rule" else f" per {limit['per']}{lengths}"
         words += f" to {limit['rate']:g} {limit['unit']}/s{each} (burst {limit['burst']})"
+    if "drop_budget" in rule:
+        words += f" within {rule['drop_budget']:.4g} of all packets"
     return words
 
 

@@ -47,8 +47,8 @@ def _guard(policy: Policy, compiled: list[Rule]) -> Guard:
     guard: Guard = {}
     if any("limit" in rule and rule["limit"]["per"] != "rule" for rule in compiled):
         guard["tracked"] = policy.filtering.tracked
-    if compiled and policy.filtering.drop_budget is not None:
-        guard["drop_budget"] = policy.filtering.drop_budget_share
+    if compiled and (budget := policy.filtering.drop_budget_share) is not None:
+        guard["drop_budget"] = budget
     return guard
 
 
@@ -72,6 +72,8 @@ def _rule(policy: Policy, position: int, devices: tuple[str, ...]) -> Rule:
         compiled["limit"] = _limit(rule.limit)
     if rule.mark is not None:
         compiled["mark"] = rule.mark
+    if (budget := rule.drop_budget_share) is not None:
+        compiled["drop_budget"] = budget
     return compiled
 
 

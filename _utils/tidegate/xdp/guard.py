@@ -11,7 +11,7 @@ from tidegate.bpf import memory as kernel_memory
 from tidegate.bpf.slots import Slots
 from tidegate.host.errors import Refused
 from tidegate.xdp import counters, limits
-from tidegate.xdp.budget import Reading, excess
+from tidegate.xdp.budget import Reading, excess, has_budget
 from tidegate.xdp.desired import Desired
 
 WATCHED = 3.0
@@ -41,11 +41,12 @@ def reading(maps: Mapping[str, int], desired: Desired) -> Reading:
 
 def watch(maps: Mapping[str, int], slots: Slots, desired: Desired, before: Reading) -> None:
     """The first seconds under a drop budget; past it, the rules are taken back here and now."""
-    if "drop_budget" not in desired or slots.pending is None:
+    rules, budget = desired["rules"], desired.get("drop_budget")
+    if not has_budget(rules, budget) or slots.pending is None:
         return
     end = time.monotonic() + WATCHED
     while time.monotonic() < end:
         time.sleep(_BETWEEN)
-        if why := excess(desired["rules"], desired["drop_budget"], before, reading(maps, desired)):
+        if why := excess(rules, budget, before, reading(maps, desired)):
             slots.settle()
             raise Refused(f"the filter rules were taken back: {why}")

@@ -39,6 +39,8 @@ class Effect(TypedDict, total=False):
     limit: Limit
     mark: int
     """DSCP."""
+    drop_budget: float
+    """Share of all packets, 0 to 1, that the rule may drop beyond the share it dropped before, once it is in force."""
 
 
 class Rule(Matcher, Effect):

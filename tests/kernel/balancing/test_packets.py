@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
+
 import pytest
 
 from .frames import (
@@ -30,6 +33,8 @@ from .planned import backend, section, service
 ANY = dict.fromkeys(("source", "destination", "protocol", "source_port", "destination_port", "dscp"))
 VIP, VIP6, CLIENT, CLIENT6 = "192.0.2.10", "2001:db8:100::10", "203.0.113.7", "2001:db8:f00::7"
 OWN, OWN6, BACKEND, BACKEND6 = "10.9.0.100", "2001:db8:9::100", "10.9.0.1", "2001:db8:9::1"
+
+OTHER_MAC = bytes.fromhex("020000000a0a")
 
 REQUEST4 = ip(CLIENT, VIP, TCP, tcp(40000, 80, SYN), dscp=10)
 REQUEST6 = ip(CLIENT6, VIP6, TCP, tcp(40000, 80, SYN), dscp=46)
@@ -233,6 +238,36 @@ def test_a_server_whose_mac_address_is_not_known_yet_is_left_to_the_stack_wrappe
     verdict, out = bench.run(ethernet(REQUEST4))
     assert (verdict, out) == ("pass", ethernet(ip(OWN, "10.9.0.77", IPIP, REQUEST4, dscp=10)))
     assert bench.fates() == {"unresolved": 1}
+
+
+def test_a_new_mac_address_of_a_server_is_used_within_a_tenth_of_a_second(bench):
+    """What the kernel said of the way is kept for as long; then it is asked again."""
+    bench.use(section(service(backends=[backend("server1", "10.9.0.9")])))
+    assert bench.run(ethernet(REQUEST4))[1][:6] == SERVER
+    neighbor(OTHER_MAC)
+    try:
+        time.sleep(0.15)
+        assert bench.run(ethernet(REQUEST4))[1][:6] == OTHER_MAC
+    finally:
+        neighbor(SERVER)
+        time.sleep(0.15)
+
+
+def neighbor(mac):
+    words = ["ip", "neigh", "replace", "10.9.0.9", "lladdr", mac.hex(":"), "dev", "eth0", "nud", "permanent"]
+    subprocess.run(words, check=True)
+
+
+def test_the_way_to_one_server_is_never_taken_to_another(bench):
+    """Their places in the tables are the same in every other generation."""
+    neighbor(OTHER_MAC)
+    try:
+        for address, mac in (("10.9.0.9", OTHER_MAC), ("10.9.0.1", SERVER)) * 3:
+            bench.use(section(service(backends=[backend("server1", address)])))
+            assert bench.run(ethernet(REQUEST4))[1][:6] == mac
+    finally:
+        neighbor(SERVER)
+        time.sleep(0.15)
 
 
 def test_an_empty_pool_drops(bench):

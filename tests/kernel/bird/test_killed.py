@@ -23,11 +23,11 @@ def second_service(section):
 def killed_while_it_reads(edge, tmp_path):
     """A function that makes a generation BIRD is killed in the middle of: it reads a pipe that says nothing more.
 
-    The first to read the pipe is ``configure check``, which is let through; the second is ``configure``.
+    The first to read the pipe is ``configure check``, which is let through; the second is ``configure``, which finds
+    another pipe in its place: that one cannot be opened while the first is still being read.
     """
-    pipe = tmp_path / "pipe"
+    pipe, opened = tmp_path / "pipe", []
     os.mkfifo(pipe)
-    opened = []
 
     def serve():
         for reading in ("check", "configure"):
@@ -35,6 +35,9 @@ def killed_while_it_reads(edge, tmp_path):
                 opened.append(reading)
                 if reading == "configure":
                     edge.bird.stop()
+                else:
+                    pipe.unlink()
+                    os.mkfifo(pipe)
 
     thread = threading.Thread(target=serve, daemon=True)
 
@@ -65,7 +68,7 @@ def starts_from(edge, neighbor, first):
 def test_killed_while_it_reads_the_candidate(edge, neighbor, killed_while_it_reads):
     make, opened = killed_while_it_reads
     first = edge.confirmed(edge.generation())
-    with pytest.raises(Failed, match="the connection to BIRD broke at 'configure ") as failed:
+    with pytest.raises(Failed, match="the connection to BIRD broke at 'configure \"") as failed:
         live.apply(make(), 60)
     assert opened == ["check", "configure"]
     assert PASSWORD not in str(failed.value)

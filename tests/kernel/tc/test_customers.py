@@ -1,7 +1,10 @@
 """Classes in classes, chosen by address, and what else only the way out knows; told by the classes' own counters."""
 
+import os
 import socket
 import struct
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -171,6 +174,39 @@ def test_a_cgroup_that_is_not_there_is_named(generation, host):
     (problem,) = live.problems(generation(with_key(cgroup="/no/such.slice")))
 
     assert problem.startswith("cgroup /no/such.slice is not there")
+
+
+@pytest.fixture
+def cgroup():
+    """A group of processes of the test's own, by its path in the hierarchy."""
+    roots = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
+    root = next((one for one in roots if (one / "cgroup.controllers").exists()), None)
+    made = root / f"tg-test-{os.getpid()}.slice" if root else None
+    try:
+        if made is None:
+            raise OSError("no version 2 hierarchy")
+        made.mkdir()
+    except OSError as error:
+        pytest.skip(f"no group can be made here: {error}")
+    try:
+        yield made
+    finally:
+        made.rmdir()
+
+
+def test_what_runs_in_a_cgroup_goes_to_its_class(generation, host, cgroup):
+    made = generation(with_key(cgroup=f"/{cgroup.name}"))
+    live.apply(made, None)
+
+    assert gained(made, lambda: sent_from(host, cgroup)) == {"chosen"}
+    assert "chosen" not in gained(made, lambda: sent_from(host, None))
+
+
+def sent_from(host, cgroup):
+    """Three packets of a process, in a group or not."""
+    enter = f"echo $$ > {cgroup}/cgroup.procs; " if cgroup else ""
+    program = f"import socket; s = socket.socket(2, 2); [s.sendto(b'x', ('{PEER}', 9)) for _ in range(3)]"
+    host.run("sh", "-c", f'{enter}exec {sys.executable} -c "{program}"')
 
 
 @pytest.mark.parametrize(

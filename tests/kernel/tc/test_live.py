@@ -41,6 +41,22 @@ def phases(generation):
     return [lambda: live.grow(found), lambda: live.classify(found, binary), lambda: live.shrink(found)]
 
 
+def test_a_tree_wider_than_its_link_is_warned_of(host, generation):
+    """A veth says that it runs at 10 Gbit/s."""
+    wide = traffic_class("bulk", 0xFFFE, 3, 5 * MBIT, 20_000 * MBIT, default=True)
+    made = generation(shaped(wide, rate=20_000 * MBIT))
+    live.apply(made, None)
+    (found,) = [check for check in health.checks(made, {}) if check.name == "tc.eth0.speed"]
+    assert (found.status, found.figure) == ("ok", 10_000 * MBIT)
+    assert found.reason == "warning: 20gbit are planned, and the link of eth0 runs at 10gbit: shape below that"
+
+
+def test_a_tree_as_wide_as_its_link_is_not(host, generation):
+    made = generation(EDGE)
+    live.apply(made, None)
+    assert "tc.eth0.speed" not in statuses(made)
+
+
 def test_a_tree_is_planted_and_found_as_planned(host, generation):
     made = generation(EDGE)
     assert live.problems(made) == []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.balancing.section import Balancing
 from tidegate.bpf import libbpf
 from tidegate.bpf.loader import Loaded, load
 from tidegate.bpf.slots import Slots
@@ -116,12 +117,15 @@ def generation(machine: Path, objects: Path):
         mode: str = "native",
         neighbors: tuple[str, ...] = (),
         masters: tuple[str, ...] = (),
+        balancing: Balancing | None = None,
     ) -> Path:
         section: XdpSection = {
             "interfaces": [{"name": f"if-{device}", "device": device, "mode": mode} for device in devices],
             "rules": list(rules),
             "management": {"neighbors": list(neighbors)},
         }
+        if balancing is not None:
+            section["balancing"] = balancing
         text = render.render(section)["xdp.json"]
         directory = machine / "state" / "generations" / json.loads(text)["marker"]
         directory.mkdir(parents=True, exist_ok=True)

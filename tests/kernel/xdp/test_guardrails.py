@@ -78,6 +78,13 @@ def test_rules_that_drop_more_than_their_budget_take_themselves_back(wire, harml
         assert live.totals()["dropped"].packets == before
 
 
+def test_one_rule_s_own_budget_takes_them_back(wire, harmless, generation, rule):
+    rash = generation(rule("drop", "rash", ("eth0",), protocol=UDP, destination_port=[[9000, 9004]], drop_budget=0.2))
+    with traffic(wire), pytest.raises(Refused, match="all of them by rule 'rash'"):
+        live.apply(rash, timeout=60)
+    assert in_force() == marker(harmless)
+
+
 def test_rules_within_their_budget_stay(wire, harmless, generation, rule):
     careful = budget(generation(rule("drop", "careful", ("eth0",), protocol=UDP, destination_port=[[9000, 9000]])), 0.5)
     with traffic(wire):

@@ -9,11 +9,15 @@ import shutil
 
 import pytest
 
+from tidegate.balancing import addresses
+from tidegate.balancing import maps as balancing_maps
 from tidegate.bpf import libbpf, slots
 from tidegate.bpf.loader import pinned_maps
 from tidegate.bpf.slots import Slots
 from tidegate.host.check import worst
 from tidegate.xdp import attachment, health, live
+
+from ..balancing.planned import backend, section, service
 
 CALLS = (
     *("object_load", "pin", "map_create", "map_update", "map_update_all", "map_delete", "test_run"),
@@ -22,6 +26,10 @@ CALLS = (
 STORES = ("_fill_prefixes", "_fill_ports", "_store")
 """Steps of a flip that write mapped memory: no call tells of them."""
 ICMP, UDP = 1, 17
+BALANCING = section(
+    service(backends=[backend(f"server{n}", f"198.51.100.{n}") for n in (2, 3)]),
+    served=({"name": "web", "vips": ["192.0.2.10"], "ports": [[6, 80]], "address": "198.51.100.2"},),
+)
 PER_SOURCE = {"rate": 1000, "unit": "packets", "burst": 100, "per": "source", "lengths": [32, 128]}
 
 
@@ -34,7 +42,8 @@ class Executioner:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left: int | None = None
-        for owner, names in ((libbpf, CALLS), (Slots, STORES), (slots, ("grace",))):
+        kernel = (libbpf, CALLS), (Slots, STORES), (slots, ("grace",))
+        for owner, names in (*kernel, (balancing_maps, ("_write",)), (addresses, ("_batch",))):
             for name in names:
                 monkeypatch.setattr(owner, name, self._wrapped(getattr(owner, name)))
 
@@ -66,7 +75,7 @@ def executioner(monkeypatch):
 
 @pytest.fixture
 def change(wire, generation, rule):
-    """From one generation to another that differs in everything: rules, prefixes, interfaces, program, neighbors."""
+    """From one generation to another that differs in everything: rules, prefixes, interfaces, program, VIPs."""
     wire.host.run("ip", "link", "add", "eth1", "type", "veth", "peer", "name", "eth2")
     old = generation(
         rule("drop", "no-ping", ("eth0",), protocol=ICMP),
@@ -79,6 +88,7 @@ def change(wire, generation, rule):
         rule("drop", "bogons", ("eth1", "eth0"), source=["10.0.0.0/8", "192.0.2.0/24"], destination=["203.0.113.0/24"]),
         devices=("eth0", "eth1"),
         neighbors=("198.51.100.5",),
+        balancing=BALANCING,
     )
     with (new / "xdp.bpf.o").open("ab") as file:
         file.write(b"\0")

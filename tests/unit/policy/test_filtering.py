@@ -75,7 +75,15 @@ def test_tracked_and_budget_are_in_the_plan_where_they_are_needed():
     assert (found["tracked"], found["drop_budget"]) == (4096, 0.125)
 
 
+def test_a_rule_s_own_budget_is_in_its_rule_and_nowhere_else():
+    found = section((f"{RULES}/2", rule(action="limit", limit={"rate": "1kpps"}, drop_budget="5%")))
+    assert [one.get("drop_budget") for one in found["rules"] if "drop_budget" in one] == [0.05]
+    assert "drop_budget" not in found
+
+
 WRONG = [
+    ({"action": "mark", "mark": "cs1", "drop_budget": "5%"}, THIRD, "drop or limit"),
+    ({"action": "drop", "drop_budget": "101%"}, f"{THIRD}.drop_budget", "percentage"),
     ({"action": "limit"}, THIRD, "limit beside"),
     ({"limit": {"rate": "10kpps"}}, THIRD, "action: limit"),
     ({"action": "mark"}, THIRD, "mark"),

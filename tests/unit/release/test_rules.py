@@ -51,6 +51,7 @@ def test_the_registry():
     assert list(NAMES) == list(RULES)
     assert set(NAMES) == {
         "min-pops",
+        "pool-shrink",
         "control-plane-exported",
         "no-hidden-accept",
         "scoped-terms",
@@ -411,6 +412,46 @@ def test_one_pair_may_always_be_withdrawn():
     assert reasons == ["2 of 3 (PoP, prefix) pairs are withdrawn, 67%; 10% are allowed at once"]
 
 
+# ---- Pools -----------------------------------------------------------------------------------------------------
+
+
+def balancing(**weights):
+    """An edit of a host's plan: a service over these backends; ``d_NAME`` drains."""
+    backends = [
+        {"host": name.removeprefix("d_"), "address": "10.9.0.1", "weight": weight, "draining": name.startswith("d_")}
+        for name, weight in weights.items()
+    ]
+    return lambda plan: plan["xdp"].update(balancing={"services": [{"name": "web", "backends": backends}]})
+
+
+def pool(before, later, host="edge1.lhr1"):
+    was, will = (edited(PLANS, host, edit) for edit in (before, later))
+    return [finding for finding in judge(POLICY, will, was) if finding.rule == "pool-shrink"]
+
+
+@pytest.mark.parametrize(
+    ("later", "share"),
+    [
+        (balancing(a=100, b=100), None),
+        (balancing(a=100), None),
+        (balancing(a=99), "50%"),
+        (balancing(a=100, d_b=100), None),
+        (balancing(d_a=100, d_b=100), "100%"),
+        (balancing(a=10, b=10), "90%"),
+        (lambda plan: None, "100%"),
+    ],
+)
+def test_a_balancer_keeps_half_of_its_pool(later, share):
+    found = pool(balancing(a=100, b=100), later)
+    assert [finding.where for finding in found] == ([["edge1.lhr1"]] if share else [])
+    assert not share or f"loses up to {share} of its weight on 1 balancer" in found[0].reason
+
+
+def test_a_pool_that_grows_or_is_new_is_nobody_s_loss():
+    assert pool(balancing(a=100), balancing(a=100, b=100)) == []
+    assert pool(lambda plan: None, balancing(a=1)) == []
+
+
 # ---- The way home ----------------------------------------------------------------------------------------------
 
 
@@ -662,6 +703,7 @@ def test_a_release_that_changes_nothing_breaks_no_rule_about_change(changes):
     now, same = policy(*changes), plans(*changes)
     assert {
         "service-shrink",
+        "pool-shrink",
         "control-plane-exported",
         "withdrawal-budget",
         "withdrawal-rate",

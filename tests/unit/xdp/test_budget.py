@@ -1,6 +1,6 @@
 """The drop budget: how much more may be dropped than before, and which rule is named if it is more."""
 
-from tidegate.xdp.budget import Reading, excess
+from tidegate.xdp.budget import Reading, excess, has_budget
 from tidegate.xdp.counters import RuleTally, Tally
 
 
@@ -42,6 +42,22 @@ def test_the_rule_that_drops_most_is_named():
     assert "most by rule 'b': 600" in (excess(RULES, 0.1, NOTHING, now) or "")
     before = reading(0, 0, b=(0, 0, 550, 0))
     assert "most by rule 'a': 400" in (excess(RULES, 0.1, before, now) or "")
+
+
+def test_a_rule_may_have_a_budget_of_its_own():
+    rules = [{**RULES[0], "drop_budget": 0.05}, *RULES[1:]]
+    assert excess(rules, None, NOTHING, reading(500, 500, a=50)) is None
+    why = excess(rules, None, NOTHING, reading(500, 500, a=51))
+    assert why == "5% of 1000 packets are dropped, 0% were before; the budget allows 5% more; all of them by rule 'a'"
+    usual = reading(1000, 1000, a=200)
+    assert excess(rules, None, usual, reading(1500, 1500, a=350)) is None
+    assert excess(rules, None, usual, reading(1500, 1500, a=351)) is not None
+
+
+def test_without_any_budget_there_is_nothing_to_watch():
+    assert not has_budget(RULES, None)
+    assert has_budget(RULES, 0.0)
+    assert has_budget([{**RULES[0], "drop_budget": 0.0}], None)
 
 
 def test_drops_of_no_rule_are_said_to_be_that():

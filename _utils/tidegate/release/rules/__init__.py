@@ -13,6 +13,7 @@ from tidegate.release.rules import (
     growth,
     leaks,
     management,
+    pools,
     restarts,
     services,
     terms,
@@ -22,7 +23,19 @@ from tidegate.release.rules.rule import Case, Finding, Rule
 
 RULES: dict[str, Rule] = {
     rule.name: rule
-    for family in (services, control_plane, terms, leaks, announcing, management, artefacts, growth, restarts, waves)
+    for family in (
+        services,
+        pools,
+        control_plane,
+        terms,
+        leaks,
+        announcing,
+        management,
+        artefacts,
+        growth,
+        restarts,
+        waves,
+    )
     for rule in family.RULES
 }
 """Every rule by name."""

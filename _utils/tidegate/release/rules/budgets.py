@@ -20,6 +20,9 @@ ANNOUNCED_FREELY = 10
 SHRUNK = 0.20
 """Share of its PoPs that a service may lose by one release. One PoP is always allowed, unless it is the last."""
 
+POOL_SHRUNK = 0.50
+"""Share of the weight of a balanced service's pool that one release may take from a balancer."""
+
 RESTARTED_IN_POP = 0.50
 """Share of a PoP's sessions that one release may restart. A single session may always: it cannot be halved."""
 
