@@ -34,6 +34,40 @@ traffic:
     # A wave may have gates and a soak of its own: {name: all, match: all, gates: [health, approval], soak: 10m}.
     gates: [health]
 
+    # In their place, for a fleet that people use: canaries are compared with hosts like them that do not have the release,
+    # for a soak of half an hour. It needs a few hosts of each class in every PoP; docs/judge.md says what margins mean, and
+    # what cannot be seen. The names of metrics are those of your exporters; every series carries the label `host`.
+    # {% raw %}
+    # soak: 30m
+    # interval: 15s
+    # gates:
+    #   - health
+    #   - metrics:
+    #       prometheus: http://prometheus.example.net:9090
+    #       queries:                                  # bounds, for what must never be
+    #         - {name: scraped, query: 'up{job="edge", host=~"{{ hosts }}"}', min: 1}
+    #       compare:
+    #         - name: errors                          # a total, as it is counted: resets have to be seen
+    #           kind: counter
+    #           query: sum by (host) (http_responses_total{class="5xx", host=~"{{ hosts }}"})
+    #           exposure: sum by (host) (http_responses_total{host=~"{{ hosts }}"})
+    #           margin: 0.1%                          # of the level without the release
+    #           quiet: true                           # no error at all is a good sign, and not a broken counter
+    #         - name: response_time
+    #           kind: latency                         # compared as ratios
+    #           query: histogram_quantile(0.9, sum by (host, le) (rate(http_seconds_bucket{host=~"{{ hosts }}"}[{{ window }}])))
+    #           margin: 10%
+    #           unit: s
+    #         - name: sessions
+    #           kind: gauge
+    #           worse: lower
+    #           query: sum by (host) (bird_protocol_up{proto="BGP", host=~"{{ hosts }}"})
+    #           margin: 5%
+    #       judge:
+    #         tick: 1m
+    #         warmup: 2m                              # a restart is felt, and harmless
+    # {% endraw %}
+
     # What may go wrong before it stops. A host that did not answer is unknown, which is never success.
     budget:
       failed_hosts: 0           # or a percentage of the hosts that change: 1%

@@ -1,12 +1,18 @@
 """What `tidegate check` says about the rest of a rollout: gates, budgets, pace, emergency, freezes, notifications."""
 
+import re
+import shutil
+from pathlib import Path
+
 import pytest
 from example import changed, check, errors
 
 from tidegate.judge.metric import Definition
+from tidegate.policy.load import load
 from tidegate.policy.model import Policy
 from tidegate.policy.rollout import DEFAULT, allowed
 
+PILLAR = Path(__file__).parents[3] / "pillar"
 WAVES = [{"name": "canary", "one_per": "class"}, {"name": "all", "match": "all"}]
 QUERY = {"name": "errors", "query": 'sum(rate(errors{host=~"{{ hosts }}"}[{{ window }}]))', "max": 0.01}
 METRICS = {"prometheus": "http://prometheus.example.net:9090", "queries": [QUERY]}
@@ -227,8 +233,6 @@ def test_a_gate_that_does_not_fit_is_still_a_gate_for_others():
 
 
 def test_yaml_traps_do_not_hide_in_a_rollout(tmp_path):
-    from tidegate.policy.load import load
-
     (tmp_path / "traffic").mkdir()
     (tmp_path / "traffic" / "rollout.sls").write_text(
         "traffic:\n  rollout:\n    soak: 1:30\n    freeze: [{name: a, from: 2026-12-24, until: 18:00, why: 'no'}]\n"
@@ -296,3 +300,18 @@ def test_an_emergency_always_soaks_and_never_longer():
 
 def test_health_alone_judges_where_no_gate_is_named():
     assert [gate.name for gate in check(rollout()).policy.rollout.gates] == ["health"]
+
+
+def test_the_gate_that_the_example_offers_in_its_comments_is_a_good_one(tmp_path):
+    shutil.copytree(PILLAR, tmp_path / "pillar")
+    file = tmp_path / "pillar" / "traffic" / "rollout.sls"
+    before, offered, after = re.split(r"    # {% (?:end)?raw %}\n", file.read_text())
+    before = re.sub(r"^    (soak|interval|gates): .*\n", "", before, flags=re.MULTILINE)
+    after = re.sub(r"^    emergency:\n      soak: 2s\n", "", after, flags=re.MULTILINE)
+    used = re.sub(r"^    # ", "    ", offered, flags=re.MULTILINE)
+    file.write_text(f"{before}{{% raw %}}\n{used}{{% endraw %}}\n{after}")
+    loaded = load(tmp_path / "pillar")
+    assert loaded.problems == []
+    _, gate = [one.settings() for one in loaded.policy.rollout.gates]
+    names = [metric["definition"]["name"] for metric in gate["compare"]]
+    assert names == ["errors", "response_time", "sessions"]
