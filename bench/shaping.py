@@ -25,7 +25,7 @@ from typing import Any
 from tidegate.bpf import libbpf
 from tidegate.bpf.loader import load as load_object
 from tidegate.bpf.slots import Slots
-from tidegate.tc import classifier, command, live, tables
+from tidegate.tc import classifier, command, live, show, survey, tables
 from tidegate.tc.change import difference
 from tidegate.tc.render import render
 from tidegate.tc.section import ShapedInterface, TrafficClass
@@ -166,13 +166,13 @@ def changing(folder: Path, customers: int, rounds: int = 5) -> dict[str, float]:
         begin = time.perf_counter()
         text = command.show("-j", "-s", "-d", "class", "show", "dev", "eth0")
         middle, spent = time.perf_counter(), time.process_time()
-        classes = live.show.classes(text)
+        classes = show.classes(text)
         step = difference(wanted, classes)
         compared.append(time.perf_counter() - middle)
         processor.append(time.process_time() - spent)
         read.append(middle - begin)
         ten.append(seconds(lambda step=step: command.batch(step.growing())))  # type: ignore[misc]
-        command.batch(difference(before, live.read("eth0")).growing())
+        command.batch(difference(before, survey.read("eth0")).growing())
     noop = [seconds(lambda: live.apply(folder / "as-was", None)) for _ in range(3)]
     whole = [line.replace("class add", "class change") for line in lines(before)[1:]]
     everything = seconds(lambda: command.batch(whole))

@@ -1,4 +1,4 @@
-"""``shaping``: one HTB tree per interface: who goes first, what each class is sure of, and what it may have at most."""
+"""``shaping``: one HTB tree per interface and way: who goes first, what each class is sure of and may have at most."""
 
 from __future__ import annotations
 
@@ -146,10 +146,15 @@ class Profile(Strict):
 
 
 class Tree(Strict):
-    """The tree of one interface on the matched hosts."""
+    """The tree of one interface, for one direction, on the matched hosts."""
 
     match: Match = Field(description="The hosts whose interface is shaped.")
-    interface: Name = Field(description="The interface that is shaped, in the sending direction.")
+    interface: Name = Field(description="The interface that is shaped.")
+    direction: Literal["out", "in"] = Field(
+        default="out",
+        description="Which of its packets: those it sends, or those that come in, which then pass an ifb."
+        " An interface may have one tree for each.",
+    )
     rate: Rate | None = Field(
         default=None,
         description="The rate of the whole interface, such as 10gbit; keep it below the link's own."
@@ -159,7 +164,9 @@ class Tree(Strict):
     classes: dict[Name, TrafficClass] = Field(
         default_factory=dict, description="Its classes by name; required unless there is a profile."
     )
-    adopt: bool = Field(default=False, description="Whether a root qdisc that somebody else put there may be replaced.")
+    adopt: bool = Field(
+        default=False, description="Whether a root qdisc (or ifb) that somebody else put there may be taken over."
+    )
 
     @model_validator(mode="after")
     def _classes_once(self) -> Self:

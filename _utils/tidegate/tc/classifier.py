@@ -3,7 +3,6 @@
 Its policy is in maps of its own, pinned per device, in two slots (``tidegate.bpf.slots``): a change fills the idle slot
 and flips, so a packet is classified by the old policy or the new one and never by none. ``PINS/tc/DEVICE/`` holds::
 
-    clsact/                   (empty) it was Tidegate that made the device's clsact qdisc
     v1/maps/…                 the maps, reused by every later program of that layout
     v1/program-DIGEST         the program that belongs there, by the digest of the object it came from
 
@@ -66,8 +65,7 @@ def uninstall(device: str) -> None:
     home = _home(device)
     if device_index(device) is not None:
         clsact.detach(socket.if_nametoindex(device))
-        if _noted(home).is_dir() and clsact.exists(device):
-            clsact.delete_if_empty(device)
+    clsact.release(device)
     pins.remove(home)
 
 
@@ -116,9 +114,7 @@ def devices() -> set[str]:
 
 def _attach(device: str, program: int, pin: Path) -> None:
     """Pin first: a filter without a pin would be a stranger to the next run, a pin without a filter is only stale."""
-    if not clsact.exists(device):
-        _noted(_home(device)).mkdir(exist_ok=True)
-        clsact.create(device)
+    clsact.ensure(device)
     pin.unlink(missing_ok=True)
     libbpf.pin(program, pin)
     clsact.attach(socket.if_nametoindex(device), program)
@@ -131,7 +127,7 @@ def _forget_all_but(pin: Path) -> None:
         if other != pin:
             other.unlink()
     for other in pin.parent.parent.iterdir():
-        if other not in (pin.parent, _noted(pin.parent.parent)):
+        if other != pin.parent:
             pins.remove(other)
 
 
@@ -165,7 +161,3 @@ def _home(device: str) -> Path:
 
 def _place(device: str) -> Path:
     return _home(device) / MAPS_VERSION
-
-
-def _noted(home: Path) -> Path:
-    return home / "clsact"

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
 from tidegate.bpf.compile import matcher, ranges
+from tidegate.tc.ifb import ifb_of
 from tidegate.tc.section import FIRST_MINOR, LAST_MINOR, ClassMatcher, Leaf, ShapedInterface, TcSection, TrafficClass
 from tidegate.tc.tree import MAJOR
 
@@ -49,6 +50,8 @@ def _interface(policy: Policy, tree: shaping.Tree, device: str, rate: int) -> Sh
         rates[names] = class_.guarantee_bits(whole), class_.ceiling_bits(most)
         found.append(_class(policy, names, ids, class_, rates[names], names in apart))
     interface: ShapedInterface = {"name": tree.interface, "device": device, "rate": rate, "classes": found}
+    if tree.direction == "in":
+        interface.update({"name": f"{tree.interface} in", "device": ifb_of(device), "ingress": device})
     if tree.adopt:
         interface["adopt"] = True
     return interface

@@ -76,10 +76,12 @@ class _ShapedInterface(TypedDict):
 class ShapedInterface(_ShapedInterface, total=False):
     """One interface's tree, parents before children; exactly one class is the default.
 
-    ``adopt``: a root qdisc of somebody else may be replaced.
+    ``adopt``: a root qdisc of somebody else may be replaced. ``ingress``: it is for what comes in at that device, and
+    ``device`` is the ifb on which it stands; its name ends in `` in``, for an interface may have a tree each way.
     """
 
     adopt: bool
+    ingress: str
 
 
 class TcSection(TypedDict):

@@ -1,7 +1,7 @@
 """Trees with classes in classes: what adds up, what packets reach, and what a host's plan then says."""
 
 import pytest
-from example import check, errors
+from example import GOOD, check, errors
 
 from tidegate.policy.plans import compile_host
 from tidegate.tc.tree import plant
@@ -196,3 +196,36 @@ def test_adding_a_customer_renumbers_nobody():
     after = section((f"{CLASSES}/one", ONE), (f"{CLASSES}/another", customer("192.0.2.2/32")))["classes"]
 
     assert before.items() <= {each["name"]: each["minor"] for each in after}.items()
+
+
+def both_ways(*changes):
+    """The example's tree, and one like it for what comes in."""
+    return [("shaping", [*GOOD["shaping"], {**GOOD["shaping"][0], "direction": "in", **dict(changes)}])]
+
+
+def test_an_interface_may_have_a_tree_each_way():
+    policy = check(*both_ways()).policy
+    assert policy is not None
+    interfaces = compile_host(policy, "edge1.lhr1").document["tc"]["interfaces"]
+
+    assert [(one["name"], one["device"], one.get("ingress")) for one in interfaces] == [
+        ("uplink", "eth0", None),
+        ("uplink in", "tgi-eth0", "eth0"),
+    ]
+    assert (plant(interfaces[1]).device, plant(interfaces[1]).inbound) == ("tgi-eth0", "eth0")
+
+
+def test_two_trees_for_what_comes_in_are_one_too_many():
+    ((_, trees),) = both_ways()
+    found = errors(("shaping", [*trees, trees[1]]))
+
+    assert "already shapes 'uplink'" in found["traffic.shaping[2]"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("fwmark", 7), ("cgroup", "/system.slice")])
+def test_what_no_packet_that_comes_in_has_is_refused(key, value):
+    classes = {"a": {"priority": 0, "guarantee": "1mbit", "match": [{key: value}]}, "rest": REST}
+    found = errors(*both_ways(("classes", classes)))
+
+    assert f"packets that come in have no {key} yet" in found[f"traffic.shaping[1].classes.a.match[0].{key}"]
+    assert errors(("shaping/0/classes", classes)) == {}
