@@ -12,7 +12,7 @@ from tidegate.policy.errors import unlike
 from tidegate.policy.filtering import Targets
 from tidegate.policy.packets import Dscp, DscpValue, Ports, Protocol
 from tidegate.policy.rates import Rate, Share, bits
-from tidegate.policy.selectors import Match
+from tidegate.policy.selectors import Match, Names
 from tidegate.policy.strict import Listed, Name, Several, Strict, one_or_more, spelt
 
 Vlans = Annotated[
@@ -49,6 +49,9 @@ class Traffic(Strict):
 
     vlan: Vlans | None = Field(default=None, description="The id of the outermost VLAN tag, or a list.")
     fwmark: Marks | None = Field(default=None, description="The firewall's mark of a packet, or a list.")
+    from_interface: Names | None = Field(
+        default=None, description="By which of the host's interfaces a forwarded packet came in: a name, or a list."
+    )
     cgroup: Cgroup | None = Field(
         default=None, description="The cgroup (version 2) of the sending process itself, as /system.slice/x.service."
     )

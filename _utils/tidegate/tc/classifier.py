@@ -24,10 +24,11 @@ from tidegate.bpf.loader import MAPS_VERSION, load, pinned_maps
 from tidegate.bpf.matcher import Entry, Tables, tables
 from tidegate.bpf.slots import Slots
 from tidegate.host.device import index as device_index
-from tidegate.host.errors import Failed
+from tidegate.host.errors import Failed, Refused
 from tidegate.host.paths import paths
 from tidegate.tc import clsact
 from tidegate.tc import tables as extra
+from tidegate.tc.section import ClassMatcher
 from tidegate.tc.tree import MAJOR, Tree
 
 OBJECT = "tc.bpf.o"
@@ -36,9 +37,16 @@ _FIRST = struct.pack("=I", 0)
 
 
 def table(tree: Tree) -> Tables:
-    """What the program looks packets up in; raises ``Refused`` if the tree has more matchers than it takes."""
+    """What the program looks packets up in.
+
+    Raises:
+        Refused: The tree has more matchers than it takes, or asks for an interface that is not there.
+    """
     return tables(
-        [Entry(each.match, _class(each.minor) if each.minor else 0) for each in tree.entries],
+        [
+            Entry(each.match, _class(each.minor) if each.minor else 0, devices=_sources(each.match))
+            for each in tree.entries
+        ],
         fallback=_class(tree.default),
     )
 
@@ -81,7 +89,9 @@ def flaw(tree: Tree, binary: Path) -> str | None:
     if bypassed(tree.device):
         return "lets everything pass unshaped (bypass)"
     found = marker(tree.device)
-    return None if found == tree.marker else f"holds {found or 'nothing'}, not {tree.marker}"
+    if found != tree.marker:
+        return f"holds {found or 'nothing'}, not {tree.marker}"
+    return _stale(tree) if any("from_devices" in each.match for each in tree.entries) else None
 
 
 def marker(device: str) -> str | None:
@@ -110,6 +120,26 @@ def devices() -> set[str]:
     """The devices that have, or once had, a classifier of ours."""
     root = paths().bpffs / "tc"
     return {unquote(path.name) for path in root.iterdir()} if root.is_dir() else set()
+
+
+def _sources(match: ClassMatcher) -> frozenset[int] | None:
+    """The numbers of the interfaces that packets must have come in by; ``None`` for any, and for the host's own."""
+    if "from_devices" not in match:
+        return None
+    found = {name: device_index(name) for name in match["from_devices"]}
+    if missing := sorted(name for name, number in found.items() if number is None):
+        raise Refused(f"interface {missing[0]} is not there, by which packets of a class are to come in")
+    return frozenset(number for number in found.values() if number is not None)
+
+
+def _stale(tree: Tree) -> str | None:
+    """An interface that went and came back has another number, of which a marker knows nothing."""
+    try:
+        wanted = table(tree)
+    except Refused as error:
+        return str(error)
+    with pinned_maps(_place(tree.device) / "maps") as maps:
+        return None if Slots(maps).holds(wanted, tree.marker) else "knows an interface by a number it no longer has"
 
 
 def _attach(device: str, program: int, pin: Path) -> None:

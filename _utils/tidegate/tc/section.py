@@ -18,11 +18,12 @@ DEEPEST = 7
 
 
 class ClassMatcher(Matcher, total=False):
-    """A matcher with what only the way out knows; ``cgroup`` is a path."""
+    """A matcher with what only the way out knows; ``cgroup`` is a path, ``from_devices`` are interfaces of the host."""
 
     vlan: list[int]
     fwmark: list[int]
     cgroup: str
+    from_devices: list[str]
 
 
 class Leaf(TypedDict, total=False):

@@ -222,10 +222,42 @@ def test_two_trees_for_what_comes_in_are_one_too_many():
     assert "already shapes 'uplink'" in found["traffic.shaping[2]"]
 
 
-@pytest.mark.parametrize(("key", "value"), [("fwmark", 7), ("cgroup", "/system.slice")])
+@pytest.mark.parametrize(("key", "value"), [("fwmark", 7), ("cgroup", "/system.slice"), ("from_interface", "uplink")])
 def test_what_no_packet_that_comes_in_has_is_refused(key, value):
     classes = {"a": {"priority": 0, "guarantee": "1mbit", "match": [{key: value}]}, "rest": REST}
     found = errors(*both_ways(("classes", classes)))
 
     assert f"packets that come in have no {key} yet" in found[f"traffic.shaping[1].classes.a.match[0].{key}"]
     assert errors(("shaping/0/classes", classes)) == {}
+
+
+TRANSIT = {"priority": 0, "guarantee": "1mbit", "match": [{"from_interface": "uplink"}]}
+
+
+def test_a_class_may_ask_by_which_interface_packets_came_in():
+    policy = check(("shaping/0/classes/transit", TRANSIT)).policy
+    assert policy is not None
+    (interface,) = compile_host(policy, "edge1.lhr1").document["tc"]["interfaces"]
+    (transit,) = [each for each in interface["classes"] if each["name"] == "transit"]
+
+    assert transit["match"][0]["from_devices"] == ["eth0"]
+    assert all("from_devices" not in one for each in interface["classes"] if each != transit for one in each["match"])
+
+
+def test_each_host_has_its_own_device_for_it():
+    changes = [("shaping/0/classes/transit", TRANSIT), ("fleet/hosts/edge2.lhr1/interfaces/uplink/device", "ens3")]
+    policy = check(*changes).policy
+    assert policy is not None
+    found = {
+        host: [one["from_devices"] for each in tree["classes"] for one in each["match"] if "from_devices" in one]
+        for host in ("edge1.lhr1", "edge2.lhr1")
+        for tree in compile_host(policy, host).document["tc"]["interfaces"]
+    }
+
+    assert found == {"edge1.lhr1": [["eth0"]], "edge2.lhr1": [["ens3"]]}
+
+
+def test_an_interface_that_a_host_lacks_is_named():
+    found = errors(("shaping/0/classes/transit", {**TRANSIT, "match": [{"from_interface": "uplnk"}]}))
+
+    assert "edge1.ams1 has no such interface" in found["traffic.shaping[0].classes.transit.match[0].from_interface"]

@@ -14,6 +14,8 @@ from tidegate.tc.entries import merged
 from tidegate.tc.section import DEEPEST, MOST_CLASSES
 
 ADDRESSES = frozenset({"source", "destination"})
+ON_THE_WAY_OUT = ("fwmark", "cgroup", "from_interface")
+"""What is known of a packet only once the host has done something with it."""
 Classes = Mapping[str, TrafficClass]
 
 
@@ -28,7 +30,7 @@ def check(draft: Draft) -> Iterator[Problem]:
         if tree.classes:
             yield from _classes(draft, tree.classes, path)
         yield from _all_rates(draft, tree, path)
-        yield from _unknown_on_arrival(draft, tree, path)
+        yield from _ways(draft, tree, path)
         other: dict[int, list[str]] = {}
         for host in sorted(draft.policy.index.select(tree.match)):
             first = taken.setdefault((host, tree.interface, tree.direction), position)
@@ -55,18 +57,28 @@ def _profile(draft: Draft, tree: Tree, path: KeyPath) -> Iterator[Problem]:
             yield Problem(message, path, expected="a rate here, or for that class in the profile's rates")
 
 
-def _unknown_on_arrival(draft: Draft, tree: Tree, path: KeyPath) -> Iterator[Problem]:
-    """What nobody knows yet of a packet that comes in: no firewall has marked it, and no process has it."""
-    if tree.direction == "out":
-        return
+def _ways(draft: Draft, tree: Tree, path: KeyPath) -> Iterator[Problem]:
+    """What nobody knows yet of a packet that comes in, and interfaces by which none can."""
+    fleet = draft.policy.fleet.hosts
     below: KeyPath = path if tree.classes else ("shaping_profiles", str(tree.profile))
     for names, class_ in walk(dict(classes_of(tree, draft.policy.shaping_profiles))):
         for position, traffic in enumerate(class_.match):
-            for key in ("fwmark", "cgroup"):
+            here = (*_path(below, names), "match", position)
+            for key in ON_THE_WAY_OUT if tree.direction == "in" else ():
                 if getattr(traffic, key) is not None:
-                    where = (*_path(below, names), "match", position, key)
                     message = f"packets that come in have no {key} yet, and '{tree.interface}' is shaped on the way in"
-                    yield Problem(message, where, expected="conditions on the packet itself")
+                    yield Problem(message, (*here, key), expected="conditions on the packet itself")
+            for name in traffic.from_interface or ():
+                without = sorted(
+                    host for host in draft.policy.index.select(tree.match) if name not in fleet[host].interfaces
+                )
+                if without:
+                    known = fleet[without[0]].interfaces
+                    message, expected = (
+                        f"{without[0]} has no such interface",
+                        "an interface that every matched host has",
+                    )
+                    yield Problem(message, (*here, "from_interface"), name, expected, suggest(name, known))
 
 
 def _all_rates(draft: Draft, tree: Tree, path: KeyPath) -> Iterator[Problem]:
