@@ -4,7 +4,9 @@ import pytest
 from example import GOOD, check, errors
 
 from tidegate.policy.plans import compile_host
-from tidegate.tc.tree import plant
+from tidegate.tc.compile import minors
+from tidegate.tc.section import FIRST_MINOR, LAST_MINOR, MOST_CLASSES
+from tidegate.tc.tree import MAJOR, plant
 
 CLASSES = "shaping/0/classes"
 VOICE = {"priority": 0, "guarantee": "10%", "match": [{"dscp": "ef"}]}
@@ -261,3 +263,20 @@ def test_an_interface_that_a_host_lacks_is_named():
     found = errors(("shaping/0/classes/transit", {**TRANSIT, "match": [{"from_interface": "uplnk"}]}))
 
     assert "edge1.ams1 has no such interface" in found["traffic.shaping[0].classes.transit.match[0].from_interface"]
+
+
+def test_more_classes_than_htb_has_ids_for(monkeypatch):
+    monkeypatch.setattr("tidegate.policy.checks.shaping.MOST_CLASSES", 2)
+
+    assert (
+        "3 classes | at most 2: HTB has no more" in errors(("shaping/0/rate", "100mbit"))["traffic.shaping[0].classes"]
+    )
+
+
+def test_as_many_classes_as_are_allowed_have_an_id_each():
+    found = minors(map(str, range(MOST_CLASSES))).values()
+
+    assert len(set(found)) == MOST_CLASSES
+    assert min(found) >= FIRST_MINOR
+    assert max(found) <= LAST_MINOR
+    assert MAJOR not in found
