@@ -312,6 +312,6 @@ def test_the_gate_that_the_example_offers_in_its_comments_is_a_good_one(tmp_path
     file.write_text(f"{before}{{% raw %}}\n{used}{{% endraw %}}\n{after}")
     loaded = load(tmp_path / "pillar")
     assert loaded.problems == []
-    _, gate = [one.settings() for one in loaded.policy.rollout.gates]
+    _, gate = [one.settings for one in loaded.policy.rollout.gates]
     names = [metric["definition"]["name"] for metric in gate["compare"]]
     assert names == ["errors", "response_time", "sessions"]
