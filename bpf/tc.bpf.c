@@ -108,7 +108,8 @@ int tidegate_tc(struct __sk_buff *skb)
 
 	if (!parse((void *)(long)skb->data, (void *)(long)skb->data_end, &packet))
 		return TC_ACT_UNSPEC;
-	word = match(slot, index, &packet, skb->ifindex);
+	/* By which interface a forwarded packet came in; 0 for what the host itself sends. */
+	word = match(slot, index, &packet, skb->ingress_ifindex);
 	if (word && choice->uses & CHOOSES_KEYS)
 		word &= match_keys(skb, choice, index, vlan_of(skb));
 

@@ -83,6 +83,12 @@ class Slots:
         self._fill(idle, tables, marker, beside)
         return idle
 
+    def holds(self, tables: Tables, marker: str) -> bool:
+        """Whether the slot in force is just this policy, the numbers of interfaces in it too."""
+        wanted = Slot.from_buffer_copy(tables.slot)
+        wanted.marker = int(marker, 16)
+        return bytes(self._slots[self.in_force]) == bytes(wanted)
+
     def flip(self, number: int, timeout: float | None) -> None:
         """Put a slot in force by one store; with ``timeout`` (seconds) until then only, unless confirmed.
 

@@ -34,7 +34,8 @@ def words(matcher: Matcher) -> str:
 
 def _keys(matcher: ClassMatcher) -> list[str]:
     """What only shaping classes ask."""
-    parts = [f"vlan {_several(list(map(str, matcher['vlan'])))}"] if "vlan" in matcher else []
+    parts = [f"by {_several(matcher['from_devices'])}"] if "from_devices" in matcher else []
+    parts += [f"vlan {_several(list(map(str, matcher['vlan'])))}"] if "vlan" in matcher else []
     parts += [f"mark {_several(list(map(hex, matcher['fwmark'])))}"] if "fwmark" in matcher else []
     return parts + ([f"cgroup {matcher['cgroup']}"] if "cgroup" in matcher else [])
 

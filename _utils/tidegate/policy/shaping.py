@@ -1,4 +1,4 @@
-"""``shaping``: one HTB tree per interface: who goes first, what each class is sure of, and what it may have at most."""
+"""``shaping``: one HTB tree per interface and way: who goes first, what each class is sure of and may have at most."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tidegate.policy.errors import unlike
 from tidegate.policy.filtering import Targets
 from tidegate.policy.packets import Dscp, DscpValue, Ports, Protocol
 from tidegate.policy.rates import Rate, Share, bits
-from tidegate.policy.selectors import Match
+from tidegate.policy.selectors import Match, Names
 from tidegate.policy.strict import Listed, Name, Several, Strict, one_or_more, spelt
 
 Vlans = Annotated[
@@ -49,6 +49,9 @@ class Traffic(Strict):
 
     vlan: Vlans | None = Field(default=None, description="The id of the outermost VLAN tag, or a list.")
     fwmark: Marks | None = Field(default=None, description="The firewall's mark of a packet, or a list.")
+    from_interface: Names | None = Field(
+        default=None, description="By which of the host's interfaces a forwarded packet came in: a name, or a list."
+    )
     cgroup: Cgroup | None = Field(
         default=None, description="The cgroup (version 2) of the sending process itself, as /system.slice/x.service."
     )
@@ -146,10 +149,15 @@ class Profile(Strict):
 
 
 class Tree(Strict):
-    """The tree of one interface on the matched hosts."""
+    """The tree of one interface, for one direction, on the matched hosts."""
 
     match: Match = Field(description="The hosts whose interface is shaped.")
-    interface: Name = Field(description="The interface that is shaped, in the sending direction.")
+    interface: Name = Field(description="The interface that is shaped.")
+    direction: Literal["out", "in"] = Field(
+        default="out",
+        description="Which of its packets: those it sends, or those that come in, which then pass an ifb."
+        " An interface may have one tree for each.",
+    )
     rate: Rate | None = Field(
         default=None,
         description="The rate of the whole interface, such as 10gbit; keep it below the link's own."
@@ -159,7 +167,9 @@ class Tree(Strict):
     classes: dict[Name, TrafficClass] = Field(
         default_factory=dict, description="Its classes by name; required unless there is a profile."
     )
-    adopt: bool = Field(default=False, description="Whether a root qdisc that somebody else put there may be replaced.")
+    adopt: bool = Field(
+        default=False, description="Whether a root qdisc (or ifb) that somebody else put there may be taken over."
+    )
 
     @model_validator(mode="after")
     def _classes_once(self) -> Self:

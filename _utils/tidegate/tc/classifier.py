@@ -3,7 +3,6 @@
 Its policy is in maps of its own, pinned per device, in two slots (``tidegate.bpf.slots``): a change fills the idle slot
 and flips, so a packet is classified by the old policy or the new one and never by none. ``PINS/tc/DEVICE/`` holds::
 
-    clsact/                   (empty) it was Tidegate that made the device's clsact qdisc
     v1/maps/…                 the maps, reused by every later program of that layout
     v1/program-DIGEST         the program that belongs there, by the digest of the object it came from
 
@@ -25,10 +24,11 @@ from tidegate.bpf.loader import MAPS_VERSION, load, pinned_maps
 from tidegate.bpf.matcher import Entry, Tables, tables
 from tidegate.bpf.slots import Slots
 from tidegate.host.device import index as device_index
-from tidegate.host.errors import Failed
+from tidegate.host.errors import Failed, Refused
 from tidegate.host.paths import paths
 from tidegate.tc import clsact
 from tidegate.tc import tables as extra
+from tidegate.tc.section import ClassMatcher
 from tidegate.tc.tree import MAJOR, Tree
 
 OBJECT = "tc.bpf.o"
@@ -37,9 +37,16 @@ _FIRST = struct.pack("=I", 0)
 
 
 def table(tree: Tree) -> Tables:
-    """What the program looks packets up in; raises ``Refused`` if the tree has more matchers than it takes."""
+    """What the program looks packets up in.
+
+    Raises:
+        Refused: The tree has more matchers than it takes, or asks for an interface that is not there.
+    """
     return tables(
-        [Entry(each.match, _class(each.minor) if each.minor else 0) for each in tree.entries],
+        [
+            Entry(each.match, _class(each.minor) if each.minor else 0, devices=_sources(each.match))
+            for each in tree.entries
+        ],
         fallback=_class(tree.default),
     )
 
@@ -66,8 +73,7 @@ def uninstall(device: str) -> None:
     home = _home(device)
     if device_index(device) is not None:
         clsact.detach(socket.if_nametoindex(device))
-        if _noted(home).is_dir() and clsact.exists(device):
-            clsact.delete_if_empty(device)
+    clsact.release(device)
     pins.remove(home)
 
 
@@ -83,7 +89,9 @@ def flaw(tree: Tree, binary: Path) -> str | None:
     if bypassed(tree.device):
         return "lets everything pass unshaped (bypass)"
     found = marker(tree.device)
-    return None if found == tree.marker else f"holds {found or 'nothing'}, not {tree.marker}"
+    if found != tree.marker:
+        return f"holds {found or 'nothing'}, not {tree.marker}"
+    return _stale(tree) if any("from_devices" in each.match for each in tree.entries) else None
 
 
 def marker(device: str) -> str | None:
@@ -114,11 +122,29 @@ def devices() -> set[str]:
     return {unquote(path.name) for path in root.iterdir()} if root.is_dir() else set()
 
 
+def _sources(match: ClassMatcher) -> frozenset[int] | None:
+    """The numbers of the interfaces that packets must have come in by; ``None`` for any, and for the host's own."""
+    if "from_devices" not in match:
+        return None
+    found = {name: device_index(name) for name in match["from_devices"]}
+    if missing := sorted(name for name, number in found.items() if number is None):
+        raise Refused(f"interface {missing[0]} is not there, by which packets of a class are to come in")
+    return frozenset(number for number in found.values() if number is not None)
+
+
+def _stale(tree: Tree) -> str | None:
+    """An interface that went and came back has another number, of which a marker knows nothing."""
+    try:
+        wanted = table(tree)
+    except Refused as error:
+        return str(error)
+    with pinned_maps(_place(tree.device) / "maps") as maps:
+        return None if Slots(maps).holds(wanted, tree.marker) else "knows an interface by a number it no longer has"
+
+
 def _attach(device: str, program: int, pin: Path) -> None:
     """Pin first: a filter without a pin would be a stranger to the next run, a pin without a filter is only stale."""
-    if not clsact.exists(device):
-        _noted(_home(device)).mkdir(exist_ok=True)
-        clsact.create(device)
+    clsact.ensure(device)
     pin.unlink(missing_ok=True)
     libbpf.pin(program, pin)
     clsact.attach(socket.if_nametoindex(device), program)
@@ -131,7 +157,7 @@ def _forget_all_but(pin: Path) -> None:
         if other != pin:
             other.unlink()
     for other in pin.parent.parent.iterdir():
-        if other not in (pin.parent, _noted(pin.parent.parent)):
+        if other != pin.parent:
             pins.remove(other)
 
 
@@ -165,7 +191,3 @@ def _home(device: str) -> Path:
 
 def _place(device: str) -> Path:
     return _home(device) / MAPS_VERSION
-
-
-def _noted(home: Path) -> Path:
-    return home / "clsact"

@@ -10,8 +10,11 @@ from __future__ import annotations
 import ctypes
 import errno
 from ctypes import byref, c_int, c_size_t, c_uint32
+from pathlib import Path
 
+from tidegate.bpf import pins
 from tidegate.bpf.libbpf import BpfError, library
+from tidegate.host.paths import paths
 from tidegate.tc import command, show
 
 PRIORITY = 0x1DE
@@ -51,15 +54,22 @@ def exists(device: str) -> bool:
     return any(qdisc.kind == "clsact" for qdisc in show.qdiscs(command.show("qdisc", "show")) if qdisc.device == device)
 
 
-def create(device: str) -> None:
-    """Give the device a clsact qdisc. It holds no packets: traffic does not notice."""
-    command.batch([f"qdisc add dev {device} clsact"])
+def ensure(device: str) -> None:
+    """Give the device a clsact qdisc if it has none. It holds no packets: traffic does not notice."""
+    if not exists(device):
+        _note(device).mkdir(parents=True, exist_ok=True)
+        command.batch([f"qdisc add dev {device} clsact"])
 
 
-def delete_if_empty(device: str) -> None:
-    """Remove the clsact qdisc unless filters of others are on it."""
-    if not any(command.show("filter", "show", "dev", device, way).strip() for way in ("ingress", "egress")):
+def release(device: str) -> None:
+    """Remove the clsact qdisc if Tidegate made it, unless filters, of ours or others, are on it."""
+    if not _note(device).is_dir():
+        return
+    if exists(device):
+        if any(command.show("filter", "show", "dev", device, way).strip() for way in ("ingress", "egress")):
+            return
         command.batch([f"qdisc del dev {device} clsact"])
+    _note(device).rmdir()
 
 
 def attach(ifindex: int, program: int) -> None:
@@ -84,6 +94,11 @@ def attached(ifindex: int) -> int | None:
             return None
         raise
     return int(options.prog_id)
+
+
+def _note(device: str) -> Path:
+    """(empty) It was Tidegate that made the device's clsact qdisc."""
+    return paths().bpffs / "clsact" / pins.name(device)
 
 
 def _options(**fields: int) -> _Options:

@@ -45,6 +45,19 @@ def batch(lines: Sequence[str]) -> None:
         raise Failed(explain(done.stderr, lines))
 
 
+def ip(*arguments: str) -> str:
+    """What ``ip ARGUMENTS`` prints.
+
+    Raises:
+        Failed: ip says that it cannot, with its own words.
+        Refused: there is no ip.
+    """
+    done = _run([_found("ip"), *arguments])
+    if done.returncode != 0:
+        raise Failed(f"ip {' '.join(arguments)}: {_first_line(done.stderr)}")
+    return done.stdout
+
+
 def explain(stderr: str, lines: Sequence[str]) -> str:
     """tc's complaint and the line it is about: tc names it last, as ``Command failed -:3``."""
     number = stderr.rpartition("Command failed -:")[2].strip()
@@ -66,11 +79,24 @@ def try_in_empty_namespace(lines: Sequence[str]) -> str | None:
     return explain(done.stderr, lines) if done.returncode != 0 else None
 
 
+def try_link_in_empty_namespace(kind: str) -> str | None:
+    """Make a device of a kind in a namespace that exists for it alone; returns as ``try_in_empty_namespace``."""
+    unshare = _find("unshare")
+    if unshare is None or _run([unshare, "--net", "true"]).returncode != 0:
+        return None
+    done = _run([unshare, "--net", _found("ip"), "link", "add", "name", "tgi-probe", "type", kind])
+    return f"ip link add type {kind}: {_first_line(done.stderr)}" if done.returncode != 0 else None
+
+
 def _tc() -> str:
-    tc = _find("tc")
-    if tc is None:
-        raise Refused("tc is not installed: package iproute2")
-    return tc
+    return _found("tc")
+
+
+def _found(program: str) -> str:
+    path = _find(program)
+    if path is None:
+        raise Refused(f"{program} is not installed: package iproute2")
+    return path
 
 
 def _find(program: str) -> str | None:

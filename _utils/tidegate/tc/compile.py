@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, cast
 
 from tidegate.bpf.compile import matcher, ranges
+from tidegate.tc.ifb import ifb_of
 from tidegate.tc.section import FIRST_MINOR, LAST_MINOR, ClassMatcher, Leaf, ShapedInterface, TcSection, TrafficClass
 from tidegate.tc.tree import MAJOR
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tidegate.policy.model import Policy
 
 Names = tuple[str, ...]
+Devices = tuple[tuple[str, str], ...]
 
 
 def compile_section(policy: Policy, host: str) -> TcSection:
@@ -25,18 +27,38 @@ def compile_section(policy: Policy, host: str) -> TcSection:
             position,
             here.interfaces[policy.shaping[position].interface].device,
             policy.index.shaping_rate(policy.shaping[position], here.class_),
+            _named_devices(policy, policy.shaping[position], host),
         )
         for position in policy.index.trees_of.get(host, ())
     )
     return policy.index.shared(("tc", trees), lambda: _section(policy, trees))
 
 
-def _section(policy: Policy, trees: tuple[tuple[int, str, int], ...]) -> TcSection:
-    interfaces = [_interface(policy, policy.shaping[position], device, rate) for position, device, rate in trees]
+def _named_devices(policy: Policy, tree: shaping.Tree, host: str) -> Devices:
+    """Name and device of the interfaces that classes name, for hosts may call their devices otherwise."""
+    interfaces = policy.fleet.hosts[host].interfaces
+    return tuple((name, interfaces[name].device) for name in _sources(policy, tree))
+
+
+def _sources(policy: Policy, tree: shaping.Tree) -> Names:
+    """The interfaces by which packets come in that classes of a tree ask for."""
+
+    def named() -> Names:
+        entries = (traffic for _, class_ in policy.index.shaping_classes(tree) for traffic in class_.match)
+        return tuple(sorted({name for traffic in entries for name in traffic.from_interface or ()}))
+
+    return policy.index.shared(("shaping-sources", tree.profile or id(tree)), named)
+
+
+def _section(policy: Policy, trees: tuple[tuple[int, str, int, Devices], ...]) -> TcSection:
+    interfaces = [
+        _interface(policy, policy.shaping[position], device, rate, dict(named))
+        for position, device, rate, named in trees
+    ]
     return {"interfaces": sorted(interfaces, key=lambda interface: interface["name"])}
 
 
-def _interface(policy: Policy, tree: shaping.Tree, device: str, rate: int) -> ShapedInterface:
+def _interface(policy: Policy, tree: shaping.Tree, device: str, rate: int, named: dict[str, str]) -> ShapedInterface:
     classes = policy.index.shaping_classes(tree)
     ids = minors("/".join(names) for names, _ in classes)
     rates: dict[Names, tuple[int, int]] = {(): (rate, rate)}
@@ -47,8 +69,10 @@ def _interface(policy: Policy, tree: shaping.Tree, device: str, rate: int) -> Sh
             apart.add(names)
         whole, most = rates[names[:-1]]
         rates[names] = class_.guarantee_bits(whole), class_.ceiling_bits(most)
-        found.append(_class(policy, names, ids, class_, rates[names], names in apart))
+        found.append(_class(policy, names, ids, class_, rates[names], names in apart, named))
     interface: ShapedInterface = {"name": tree.interface, "device": device, "rate": rate, "classes": found}
+    if tree.direction == "in":
+        interface.update({"name": f"{tree.interface} in", "device": ifb_of(device), "ingress": device})
     if tree.adopt:
         interface["adopt"] = True
     return interface
@@ -61,6 +85,7 @@ def _class(
     class_: shaping.TrafficClass,
     rates: tuple[int, int],
     apart: bool,
+    named: dict[str, str],
 ) -> TrafficClass:
     name = "/".join(names)
     made: TrafficClass = {
@@ -70,7 +95,7 @@ def _class(
         "guarantee": rates[0],
         "ceiling": rates[1],
         "default": class_.default and not apart,
-        "match": [entry for traffic in class_.match for entry in matchers(policy, traffic)],
+        "match": [entry for traffic in class_.match for entry in matchers(policy, traffic, named)],
     }
     if len(names) > 1:
         made["parent"] = ids["/".join(names[:-1])]
@@ -105,8 +130,8 @@ def microseconds(time: str) -> int:
     raise ValueError(f"not a time: {time!r}")
 
 
-def matchers(policy: Policy, traffic: shaping.Traffic) -> list[ClassMatcher]:
-    """The matchers of one entry: ``port`` is either side's, so it takes two."""
+def matchers(policy: Policy, traffic: shaping.Traffic, devices: dict[str, str]) -> list[ClassMatcher]:
+    """The matchers of one entry: ``port`` is either side's, so it takes two; ``devices`` are interfaces by name."""
     base = cast("ClassMatcher", matcher(traffic, policy.index, traffic.dscp))
     if traffic.vlan is not None:
         base["vlan"] = sorted(set(traffic.vlan))
@@ -114,6 +139,8 @@ def matchers(policy: Policy, traffic: shaping.Traffic) -> list[ClassMatcher]:
         base["fwmark"] = sorted(set(traffic.fwmark))
     if traffic.cgroup is not None:
         base["cgroup"] = traffic.cgroup
+    if traffic.from_interface is not None:
+        base["from_devices"] = sorted({devices[name] for name in traffic.from_interface})
     if traffic.port is None:
         return [base]
     ports = ranges(traffic.port)

@@ -10,7 +10,7 @@ from typing import Any
 from tidegate.host.check import Check
 from tidegate.host.device import speed
 from tidegate.host.errors import TidegateError
-from tidegate.tc import live
+from tidegate.tc import survey
 from tidegate.tc.change import Difference, bits, describe, deviations
 from tidegate.tc.classifier import OBJECT
 from tidegate.tc.show import LiveClass
@@ -28,8 +28,8 @@ def baseline() -> dict[str, Any]:
     """What went through so far: ``{device: {"1de:11": {"bytes": 1, …}}}``; what cannot be read is left out."""
     found: dict[str, Any] = {}
     try:
-        for device in sorted(live.ours()):
-            classes = live.read(device)
+        for device in sorted(survey.ours()):
+            classes = survey.read(device)
             counters = {class_id(each.minor): each.counters._asdict() for each in classes.values() if each.counters}
             found[device] = {_AT: time.time(), **counters}
     except TidegateError:
@@ -49,7 +49,7 @@ def checks(generation: Path, before: dict[str, Any]) -> list[Check]:
 
 
 def _nothing_left() -> Check:
-    left = sorted(live.ours())
+    left = sorted(survey.ours())
     if left:
         return Check("tc", "bad", f"nothing is to be shaped here, but {', '.join(left)} still is", len(left))
     return Check("tc", "ok", "nothing is shaped here", 0)
@@ -58,9 +58,9 @@ def _nothing_left() -> Check:
 def _interface(tree: Tree, binary: Path, before: dict[str, Any]) -> list[Check]:
     name = f"tc.{tree.device}"
     try:
-        found = live.survey(tree, binary)
+        found = survey.survey(tree, binary)
         if not found.rooted:
-            live.read(tree.device)  # which fails if it is the device that is missing
+            survey.read(tree.device)  # which fails if it is the device that is missing
     except TidegateError as error:
         return [Check(name, "unknown", str(error))]
     root, now = found.root, found.live
@@ -72,6 +72,7 @@ def _interface(tree: Tree, binary: Path, before: dict[str, Any]) -> list[Check]:
         *(_class(name, each, now.get(each.minor), before.get(each.id, {})) for each in tree.leaves),
         *_starving(name, tree, now, before),
         _classifier(name, tree, found.flaw),
+        *_redirect(name, tree, found.astray),
     ]
 
 
@@ -132,10 +133,10 @@ def _tree(name: str, step: Difference) -> Check:
 
 def _speed(name: str, tree: Tree) -> list[Check]:
     """A warning, where the tree is wider than the link: packets then wait in the card, where no class is known."""
-    planned, link = max(each.ceiling for each in tree.classes), speed(tree.device)
+    planned, link = max(each.ceiling for each in tree.classes), speed(tree.inbound or tree.device)
     if link is None or planned <= link:
         return []
-    reason = f"warning: {bits(planned)} are planned, and the link of {tree.device} runs at {bits(link)}"
+    reason = f"warning: {bits(planned)} are planned, and the link of {tree.inbound or tree.device} runs at {bits(link)}"
     return [Check(f"{name}.speed", "ok", f"{reason}: shape below that", link)]
 
 
@@ -144,6 +145,14 @@ def _classifier(name: str, tree: Tree, flaw: str | None) -> Check:
         return Check(f"{name}.classifier", "bad", flaw)
     count = len(tree.entries)
     return Check(f"{name}.classifier", "ok", f"{count} matchers, marker {tree.marker}", count)
+
+
+def _redirect(name: str, tree: Tree, astray: str | None) -> list[Check]:
+    """Only of a tree for what comes in: whether it comes there."""
+    if not tree.inbound:
+        return []
+    reason = astray or f"what comes in at {tree.inbound} passes the tree"
+    return [Check(f"{name}.redirect", "bad" if astray else "ok", reason)]
 
 
 def _class(name: str, each: HtbClass, found: LiveClass | None, before: dict[str, int]) -> Check:

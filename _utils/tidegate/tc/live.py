@@ -16,21 +16,17 @@ A root qdisc that somebody else chose is named and left.
 
 from __future__ import annotations
 
-import json
 import socket
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 from tidegate.bpf.loader import load as load_object
 from tidegate.host.errors import Failed, Refused, TidegateError
-from tidegate.host.paths import paths
-from tidegate.tc import classifier, command, metrics, show, support, tables
-from tidegate.tc.change import Difference, difference
+from tidegate.tc import classifier, command, ifb, metrics, support, tables
 from tidegate.tc.classifier import OBJECT
-from tidegate.tc.show import LiveClass, Qdisc
+from tidegate.tc.survey import Survey, ours, read, root, survey
 from tidegate.tc.tree import Tree, class_id, load
 
 _ROUNDS = 3
@@ -46,38 +42,6 @@ _PROBE = [
 """What the kernel must be able to do: HTB, clsact, and BPF filters (this one says TC_ACT_UNSPEC to everything)."""
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What was found on one interface: is the root ours, how the classes differ, why the classifier is not right."""
-
-    tree: Tree
-    root: Qdisc
-    step: Difference
-    flaw: str | None
-    live: Mapping[int, LiveClass] = field(default_factory=dict)
-
-    @property
-    def rooted(self) -> bool:
-        """Whether the root is ours."""
-        return self.root.ours
-
-    def lines(self) -> list[str]:
-        """What differs, outermost first; nothing if all is as planned."""
-        device = self.tree.device
-        return [
-            *self._root_lines(device),
-            *self.step.lines(),
-            *([f"~ {device} classifier: {self.flaw}"] if self.flaw else []),
-        ]
-
-    def _root_lines(self, device: str) -> list[str]:
-        if self.rooted:
-            return []
-        if self.root.foreign:
-            return [f"~ {device} {self.root.kind} {self.root.handle} → htb {class_id(0)}: adopted"]
-        return [f"+ {device} htb {class_id(0)}"]
-
-
 def problems(generation: Path) -> list[str]:
     """Why this host cannot have these trees. The kernel is tried in a namespace and with maps that are gone at once."""
     trees = load(generation)
@@ -88,6 +52,8 @@ def problems(generation: Path) -> list[str]:
     found = [problem for tree in trees if (problem := _obstacle(tree))]
     if refusal := command.try_in_empty_namespace(_PROBE):
         found.append(f"the kernel cannot shape: {refusal}")
+    if any(tree.inbound for tree in trees) and (refusal := ifb.lacking()):
+        found.append(f"the kernel cannot shape what comes in: {refusal}")
     found += support.lacking(trees)
     try:
         for tree in trees:
@@ -160,44 +126,11 @@ def exposition(generation: Path) -> str:
     return metrics.text([(tree, read(tree.device)) for tree in load(generation)])
 
 
-def read(device: str) -> dict[int, LiveClass]:
-    """Our classes on a device, by minor; none if the tree is not there.
-
-    Raises:
-        Failed: the device is not there, or tc shows something that nobody understands.
-    """
-    try:
-        try:
-            return show.classes(command.show("-j", "-s", "-d", "class", "show", "dev", device))
-        except json.JSONDecodeError:  # iproute2 6.2 prints JSON that is none
-            return show.classes(command.show("-s", "-d", "class", "show", "dev", device))
-    except (ValueError, KeyError) as error:
-        raise Failed(f"the classes of {device} cannot be read: {error}") from None
-
-
-def root(device: str) -> Qdisc:
-    """The root qdisc; what the kernel attached by itself, or nothing at all, has the handle ``0:``."""
-    return _root(command.show("qdisc", "show"), device)
-
-
-def ours() -> set[str]:
-    """Every device that has a tree or a classifier of ours."""
-    planted = {each.device for each in _qdiscs() if each.ours} if command.available() else set()
-    return planted | classifier.devices()
-
-
-def survey(tree: Tree, binary: Path) -> Survey:
-    """Read one interface and hold it against its tree."""
-    text = command.show("qdisc", "show")
-    top = _root(text, tree.device)
-    live = read(tree.device) if top.ours else {}
-    step = difference(tree, live, _known_names(tree.device), show.leaves(text, tree.device) if top.ours else {})
-    return Survey(tree, top, step, classifier.flaw(tree, binary), live)
-
-
 def grow(found: Survey) -> None:
     """Phase 1: the qdisc, and every class of the tree as it should be."""
     device = found.tree.device
+    if found.astray:
+        ifb.ensure(found.tree)
     verb = "replace" if found.root.foreign else "add"
     planted = [] if found.rooted else [f"qdisc {verb} dev {device} root handle {class_id(0)} htb default 0"]
     if found.step.uprooted:
@@ -209,17 +142,18 @@ def classify(found: Survey, binary: Path) -> None:
     """Phase 2: packets are sent to the classes of the tree."""
     if found.flaw or found.step.uprooted:
         classifier.install(found.tree, binary)
+    if found.astray:
+        ifb.redirect(found.tree)
 
 
 def shrink(found: Survey) -> None:
     """Phase 3: classes that the tree does not have are deleted, once what waits in them is on its way."""
     going = {each.minor for each in found.step.gone}
     other = {each.minor for _, each in found.step.unlike}
-    deadline = time.monotonic() + _DRAIN_SECONDS
-    while (going or other) and _waiting(found, going | other) and time.monotonic() < deadline:
-        time.sleep(_DRAIN_POLL)
+    if going or other:
+        _drained(found.tree.device, going | other)
     command.batch(found.step.shrinking())
-    if other and _waiting(found, other):
+    if other and _waiting(found.tree.device, other):
         names = ", ".join(each.name for _, each in found.step.unlike)
         raise Failed(
             f"packets wait in {names}, and another kind of queue would drop them: apply again when they are out"
@@ -228,10 +162,19 @@ def shrink(found: Survey) -> None:
 
 
 def uproot(device: str) -> None:
-    """Remove a device's tree: the classifier first, so that packets pass unshaped while the classes go."""
+    """Remove a device's tree: the classifier first, so that packets pass unshaped while the classes go.
+
+    An ifb goes with its tree, once nobody is redirected to it and what waits in it is on its way.
+    """
+    inbound = ifb.origin(device)
+    if inbound is not None:
+        ifb.release(inbound)
+        _drained(device)
     classifier.uninstall(device)
     if root(device).ours:
         command.batch([f"qdisc del dev {device} root handle {class_id(0)}"])
+    if inbound is not None:
+        ifb.remove(device)
 
 
 def _bring(tree: Tree, binary: Path) -> None:
@@ -256,14 +199,6 @@ def _bring(tree: Tree, binary: Path) -> None:
         raise Failed("this still differs after it was written: " + "; ".join(left))
 
 
-def _known_names(device: str) -> dict[int, str]:
-    """Names in the generation applied last, to call by name what goes; they decide nothing."""
-    try:
-        return next((tree.named() for tree in load(paths().state / "running") if tree.device == device), {})
-    except Refused:
-        return {}
-
-
 def _taken_back(found: Survey) -> str:
     """Undo what a batch that tc stopped in did before; say what became of it."""
     now = read(found.tree.device) if root(found.tree.device).ours else {}
@@ -275,16 +210,25 @@ def _taken_back(found: Survey) -> str:
     return f"what was written before is taken back ({len(lines)} classes); the classifier was not touched"
 
 
-def _waiting(found: Survey, minors: set[int]) -> bool:
-    now = read(found.tree.device)
-    counters = [now[minor].counters for minor in minors if minor in now]
+def _drained(device: str, minors: Collection[int] | None = None) -> None:
+    """Wait a little until nothing waits in these classes, or in any."""
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    while root(device).ours and _waiting(device, minors) and time.monotonic() < deadline:
+        time.sleep(_DRAIN_POLL)
+
+
+def _waiting(device: str, minors: Collection[int] | None) -> bool:
+    now = read(device)
+    counters = [each.counters for minor, each in now.items() if minors is None or minor in minors]
     return any(each.queued for each in counters if each)
 
 
 def _obstacle(tree: Tree) -> str | None:
-    device = tree.device
-    if device not in (name for _, name in socket.if_nameindex()):
-        return f"interface {device} is not there"
+    device, wire = tree.device, tree.inbound or tree.device
+    if wire not in (name for _, name in socket.if_nameindex()):
+        return f"interface {wire} is not there"
+    if tree.inbound and (other_link := ifb.obstacle(tree)):
+        return other_link
     if (other := root(device)).foreign and not tree.adopt:
         return f"{device} has a root qdisc of somebody else ({other.kind} {other.handle}), which is left as it is"
     return None
@@ -292,12 +236,3 @@ def _obstacle(tree: Tree) -> str | None:
 
 def _abandoned(trees: list[Tree]) -> set[str]:
     return ours() - {tree.device for tree in trees}
-
-
-def _root(text: str, device: str) -> Qdisc:
-    found = (each for each in show.qdiscs(text) if each.device == device and each.root)
-    return next(found, Qdisc("none", "0:", device, root=True))
-
-
-def _qdiscs() -> list[Qdisc]:
-    return show.qdiscs(command.show("qdisc", "show"))

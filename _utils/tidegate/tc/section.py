@@ -18,11 +18,12 @@ DEEPEST = 7
 
 
 class ClassMatcher(Matcher, total=False):
-    """A matcher with what only the way out knows; ``cgroup`` is a path."""
+    """A matcher with what only the way out knows; ``cgroup`` is a path, ``from_devices`` are interfaces of the host."""
 
     vlan: list[int]
     fwmark: list[int]
     cgroup: str
+    from_devices: list[str]
 
 
 class Leaf(TypedDict, total=False):
@@ -76,10 +77,12 @@ class _ShapedInterface(TypedDict):
 class ShapedInterface(_ShapedInterface, total=False):
     """One interface's tree, parents before children; exactly one class is the default.
 
-    ``adopt``: a root qdisc of somebody else may be replaced.
+    ``adopt``: a root qdisc of somebody else may be replaced. ``ingress``: it is for what comes in at that device, and
+    ``device`` is the ifb on which it stands; its name ends in `` in``, for an interface may have a tree each way.
     """
 
     adopt: bool
+    ingress: str
 
 
 class TcSection(TypedDict):

@@ -99,7 +99,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Tree:
-    """Everything Tidegate wants on one interface. Parents stand before their children in ``classes``."""
+    """Everything Tidegate wants on one interface. Parents stand before their children in ``classes``.
+
+    ``inbound``: the interface whose incoming packets pass the tree, which then stands on an ifb.
+    """
 
     interface: str
     device: str
@@ -109,6 +112,7 @@ class Tree:
     marker: str
     groups: tuple[Group, ...] = ()
     adopt: bool = False
+    inbound: str = ""
 
     def named(self) -> dict[int, str]:
         """Names of the classes by minor."""
@@ -147,6 +151,7 @@ def plant(interface: ShapedInterface) -> Tree:
         marker=digest(decides),
         groups=groups,
         adopt=interface.get("adopt", False),
+        inbound=interface.get("ingress", ""),
     )
 
 
@@ -213,8 +218,9 @@ def load(generation: Path) -> list[Tree]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Refused(f"{path} cannot be read ({error}): tc is left as it is") from None
     for tree in trees:
-        if not _DEVICE.fullmatch(tree.device):
-            raise Refused(f"{path}: {tree.device!r} is no name of a network device")
+        for device in (tree.device, tree.inbound or tree.device):
+            if not _DEVICE.fullmatch(device):
+                raise Refused(f"{path}: {device!r} is no name of a network device")
     return trees
 
 

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from tidegate.tc import live
+from tidegate.tc import command, live
 from tidegate.tc.classifier import OBJECT
 from tidegate.tc.render import render
 
@@ -28,7 +28,7 @@ class Host:
 def host(wire, machine):
     """The host's end of the wire; the test runs in its namespace. Skipped where the kernel cannot shape."""
     with wire.host.entered():
-        if refusal := live.command.try_in_empty_namespace(live._PROBE):
+        if refusal := command.try_in_empty_namespace(live._PROBE):
             pytest.skip(f"this kernel cannot shape: {refusal}")
         for here, there, number in ((wire.host, wire.peer, 3), (wire.peer, wire.host, 2)):
             mac = json.loads(there.run("ip", "-j", "link", "show", "eth0"))[0]["address"]

@@ -99,19 +99,25 @@ def test_a_nested_tree_is_planted_and_changed_and_goes(host, generation):
     assert live.diff(flat) == []
 
 
+def meddling(host, monkeypatch, hand):
+    """A hand does something between what is read and the first batch that is written."""
+    batch, hands = command.batch, [hand]
+
+    def meddled(lines):
+        if hands:
+            host.tc(hands.pop())
+        batch(lines)
+
+    monkeypatch.setattr(command, "batch", meddled)
+
+
 @pytest.mark.parametrize("hand", ["class del dev eth0 classid 1de:31", "class del dev eth0 classid 1de:20"])
 def test_a_class_that_a_hand_deletes_between_read_and_write_is_made_again(host, generation, monkeypatch, hand):
     """``class change`` of a class that is gone makes tc stop: what is live is read again and completed."""
     live.apply(generation(NESTED), None)
     made = generation(shaped({**BULK, "guarantee": 6 * MBIT}, OUTER, {**INNER, "guarantee": 6 * MBIT}))
-    batch, hands = command.batch, [hand]
+    meddling(host, monkeypatch, hand)
 
-    def meddling(lines):
-        if hands:
-            host.tc(hands.pop())
-        batch(lines)
-
-    monkeypatch.setattr(command, "batch", meddling)
     live.apply(made, None)
 
     assert live.diff(made) == []
@@ -120,14 +126,9 @@ def test_a_class_that_a_hand_deletes_between_read_and_write_is_made_again(host, 
 def test_a_parent_that_vanishes_before_its_children_come_is_made_again_with_them_below(host, generation, monkeypatch):
     """The kernel makes a root class of a child without a parent, and says nothing."""
     live.apply(generation(shaped(BULK, {**OUTER, "inner": False})), None)
-    made, batch, hands = generation(NESTED), command.batch, ["class del dev eth0 classid 1de:30"]
+    made = generation(NESTED)
+    meddling(host, monkeypatch, "class del dev eth0 classid 1de:30")
 
-    def meddling(lines):
-        if hands:
-            host.tc(hands.pop())
-        batch(lines)
-
-    monkeypatch.setattr(command, "batch", meddling)
     live.apply(made, None)
 
     assert live.diff(made) == []

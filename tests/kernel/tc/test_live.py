@@ -10,8 +10,8 @@ from tests.unit.tc.section import matcher, shaped, traffic_class
 from tidegate.bpf.loader import MAPS_VERSION
 from tidegate.host.errors import Failed
 from tidegate.host.paths import paths
-from tidegate.tc import classifier, clsact, command, health, live
-from tidegate.tc.change import difference
+from tidegate.tc import classifier, clsact, command, health, live, survey
+from tidegate.tc.change import Difference, difference
 from tidegate.tc.tree import load
 
 MBIT = 1_000_000
@@ -37,7 +37,7 @@ def figures(generation, name):
 def phases(generation):
     (tree,) = load(generation)
     binary = generation / classifier.OBJECT
-    found = live.survey(tree, binary)
+    found = survey.survey(tree, binary)
     return [lambda: live.grow(found), lambda: live.classify(found, binary), lambda: live.shrink(found)]
 
 
@@ -364,7 +364,7 @@ def test_what_tc_says_reaches_the_reader(host, generation, monkeypatch):
     host.tc("qdisc add dev eth0 root handle 1de: htb")
     host.tc("class add dev eth0 parent 1de: classid 1de:99 htb rate 1mbit")
     host.tc("class add dev eth0 parent 1de:99 classid 1de:98 htb rate 1mbit")
-    monkeypatch.setattr(live.Difference, "shrinking", lambda self: ["class del dev eth0 classid 1de:99"])
+    monkeypatch.setattr(Difference, "shrinking", lambda self: ["class del dev eth0 classid 1de:99"])
 
     with pytest.raises(Failed, match=r"^eth0: tc class del dev eth0 classid 1de:99: .*(busy|in use)"):
         live.apply(made, None)

@@ -1,10 +1,12 @@
 """Trees with classes in classes: what adds up, what packets reach, and what a host's plan then says."""
 
 import pytest
-from example import check, errors
+from example import GOOD, check, errors
 
 from tidegate.policy.plans import compile_host
-from tidegate.tc.tree import plant
+from tidegate.tc.compile import minors
+from tidegate.tc.section import FIRST_MINOR, LAST_MINOR, MOST_CLASSES
+from tidegate.tc.tree import MAJOR, plant
 
 CLASSES = "shaping/0/classes"
 VOICE = {"priority": 0, "guarantee": "10%", "match": [{"dscp": "ef"}]}
@@ -196,3 +198,85 @@ def test_adding_a_customer_renumbers_nobody():
     after = section((f"{CLASSES}/one", ONE), (f"{CLASSES}/another", customer("192.0.2.2/32")))["classes"]
 
     assert before.items() <= {each["name"]: each["minor"] for each in after}.items()
+
+
+def both_ways(*changes):
+    """The example's tree, and one like it for what comes in."""
+    return [("shaping", [*GOOD["shaping"], {**GOOD["shaping"][0], "direction": "in", **dict(changes)}])]
+
+
+def test_an_interface_may_have_a_tree_each_way():
+    policy = check(*both_ways()).policy
+    assert policy is not None
+    interfaces = compile_host(policy, "edge1.lhr1").document["tc"]["interfaces"]
+
+    assert [(one["name"], one["device"], one.get("ingress")) for one in interfaces] == [
+        ("uplink", "eth0", None),
+        ("uplink in", "tgi-eth0", "eth0"),
+    ]
+    assert (plant(interfaces[1]).device, plant(interfaces[1]).inbound) == ("tgi-eth0", "eth0")
+
+
+def test_two_trees_for_what_comes_in_are_one_too_many():
+    ((_, trees),) = both_ways()
+    found = errors(("shaping", [*trees, trees[1]]))
+
+    assert "already shapes 'uplink'" in found["traffic.shaping[2]"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("fwmark", 7), ("cgroup", "/system.slice"), ("from_interface", "uplink")])
+def test_what_no_packet_that_comes_in_has_is_refused(key, value):
+    classes = {"a": {"priority": 0, "guarantee": "1mbit", "match": [{key: value}]}, "rest": REST}
+    found = errors(*both_ways(("classes", classes)))
+
+    assert f"packets that come in have no {key} yet" in found[f"traffic.shaping[1].classes.a.match[0].{key}"]
+    assert errors(("shaping/0/classes", classes)) == {}
+
+
+TRANSIT = {"priority": 0, "guarantee": "1mbit", "match": [{"from_interface": "uplink"}]}
+
+
+def test_a_class_may_ask_by_which_interface_packets_came_in():
+    policy = check(("shaping/0/classes/transit", TRANSIT)).policy
+    assert policy is not None
+    (interface,) = compile_host(policy, "edge1.lhr1").document["tc"]["interfaces"]
+    (transit,) = [each for each in interface["classes"] if each["name"] == "transit"]
+
+    assert transit["match"][0]["from_devices"] == ["eth0"]
+    assert all("from_devices" not in one for each in interface["classes"] if each != transit for one in each["match"])
+
+
+def test_each_host_has_its_own_device_for_it():
+    changes = [("shaping/0/classes/transit", TRANSIT), ("fleet/hosts/edge2.lhr1/interfaces/uplink/device", "ens3")]
+    policy = check(*changes).policy
+    assert policy is not None
+    found = {
+        host: [one["from_devices"] for each in tree["classes"] for one in each["match"] if "from_devices" in one]
+        for host in ("edge1.lhr1", "edge2.lhr1")
+        for tree in compile_host(policy, host).document["tc"]["interfaces"]
+    }
+
+    assert found == {"edge1.lhr1": [["eth0"]], "edge2.lhr1": [["ens3"]]}
+
+
+def test_an_interface_that_a_host_lacks_is_named():
+    found = errors(("shaping/0/classes/transit", {**TRANSIT, "match": [{"from_interface": "uplnk"}]}))
+
+    assert "edge1.ams1 has no such interface" in found["traffic.shaping[0].classes.transit.match[0].from_interface"]
+
+
+def test_more_classes_than_htb_has_ids_for(monkeypatch):
+    monkeypatch.setattr("tidegate.policy.checks.shaping.MOST_CLASSES", 2)
+
+    assert (
+        "3 classes | at most 2: HTB has no more" in errors(("shaping/0/rate", "100mbit"))["traffic.shaping[0].classes"]
+    )
+
+
+def test_as_many_classes_as_are_allowed_have_an_id_each():
+    found = minors(map(str, range(MOST_CLASSES))).values()
+
+    assert len(set(found)) == MOST_CLASSES
+    assert min(found) >= FIRST_MINOR
+    assert max(found) <= LAST_MINOR
+    assert MAJOR not in found

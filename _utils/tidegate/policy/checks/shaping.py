@@ -1,4 +1,4 @@
-"""Rates that add up on every level, one tree for an interface, and classes that packets can reach."""
+"""Rates that add up on every level, one tree for an interface and direction, and classes that packets can reach."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from tidegate.tc.entries import merged
 from tidegate.tc.section import DEEPEST, MOST_CLASSES
 
 ADDRESSES = frozenset({"source", "destination"})
+ON_THE_WAY_OUT = ("fwmark", "cgroup", "from_interface")
+"""What is known of a packet only once the host has done something with it."""
 Classes = Mapping[str, TrafficClass]
 
 
 def check(draft: Draft) -> Iterator[Problem]:
     """Problems of all trees, and of the profiles that they use."""
-    taken: dict[tuple[str, str], int] = {}
+    taken: dict[tuple[str, str, str], int] = {}
     for name, profile in draft.policy.shaping_profiles.items():
         yield from _classes(draft, profile.classes, ("shaping_profiles", name))
     for position, tree in enumerate(draft.policy.shaping):
@@ -28,15 +30,16 @@ def check(draft: Draft) -> Iterator[Problem]:
         if tree.classes:
             yield from _classes(draft, tree.classes, path)
         yield from _all_rates(draft, tree, path)
+        yield from _ways(draft, tree, path)
         other: dict[int, list[str]] = {}
         for host in sorted(draft.policy.index.select(tree.match)):
-            first = taken.setdefault((host, tree.interface), position)
+            first = taken.setdefault((host, tree.interface, tree.direction), position)
             if first != position:
                 other.setdefault(first, []).append(host)
         for first, hosts in other.items():
             where = draft.written(("shaping", first))[-1]
             message = f"shaping[{where}] already shapes '{tree.interface}' of {hosts[0]}"
-            yield Problem(message, path, tree.interface, "one tree for an interface")
+            yield Problem(message, path, tree.interface, "one tree for an interface and direction")
 
 
 def _profile(draft: Draft, tree: Tree, path: KeyPath) -> Iterator[Problem]:
@@ -52,6 +55,30 @@ def _profile(draft: Draft, tree: Tree, path: KeyPath) -> Iterator[Problem]:
         for class_ in sorted({fleet[host].class_ for host in draft.policy.index.select(tree.match)} - rates.keys()):
             message = f"nothing says the rate of '{tree.interface}' on hosts of class {class_}"
             yield Problem(message, path, expected="a rate here, or for that class in the profile's rates")
+
+
+def _ways(draft: Draft, tree: Tree, path: KeyPath) -> Iterator[Problem]:
+    """What nobody knows yet of a packet that comes in, and interfaces by which none can."""
+    fleet = draft.policy.fleet.hosts
+    below: KeyPath = path if tree.classes else ("shaping_profiles", str(tree.profile))
+    for names, class_ in walk(dict(classes_of(tree, draft.policy.shaping_profiles))):
+        for position, traffic in enumerate(class_.match):
+            here = (*_path(below, names), "match", position)
+            for key in ON_THE_WAY_OUT if tree.direction == "in" else ():
+                if getattr(traffic, key) is not None:
+                    message = f"packets that come in have no {key} yet, and '{tree.interface}' is shaped on the way in"
+                    yield Problem(message, (*here, key), expected="conditions on the packet itself")
+            for name in traffic.from_interface or ():
+                without = sorted(
+                    host for host in draft.policy.index.select(tree.match) if name not in fleet[host].interfaces
+                )
+                if without:
+                    known = fleet[without[0]].interfaces
+                    message, expected = (
+                        f"{without[0]} has no such interface",
+                        "an interface that every matched host has",
+                    )
+                    yield Problem(message, (*here, "from_interface"), name, expected, suggest(name, known))
 
 
 def _all_rates(draft: Draft, tree: Tree, path: KeyPath) -> Iterator[Problem]:

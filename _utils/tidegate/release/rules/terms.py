@@ -159,7 +159,7 @@ def _unscoped_rules(rules: list[FilterRule]) -> Iterator[str]:
             yield f"rule '{name}' {rule['action']}s everything: it has no condition"
 
 
-_KEYS = {"vlan", "fwmark", "cgroup"}
+_KEYS = {"vlan", "fwmark", "cgroup", "from_devices"}
 """Conditions that only classes have; they are there only where they say something."""
 
 

@@ -1,0 +1,1 @@
+"""What `bench/shaping.py` measures, one noun each."""

@@ -1,0 +1,57 @@
+"""Seconds to make a tree from nothing, by each means."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from planting.policy import generation, lines, tree
+from planting.seclusion import run, seconds
+from tidegate.tc import command, live
+from tidegate.tc.tree import Tree, plant
+
+SINGLE = 200
+"""Commands of which each has a process of its own; ten thousand would take half a minute."""
+
+
+def uproot() -> None:
+    """No tree any more; the kernel frees its classes for a while after it is gone."""
+    run("tc", "qdisc", "del", "dev", "eth0", "root")
+    time.sleep(2)
+
+
+def pyroute2(wanted: Tree) -> float | None:
+    """Seconds that pyroute2 takes to make the tree, ``None`` where it is not installed."""
+    try:
+        from pyroute2 import IPRoute  # type: ignore[import-not-found]
+    except ImportError:
+        return None
+    with IPRoute() as ipr:
+        index = ipr.link_lookup(ifname="eth0")[0]
+
+        def make() -> None:
+            ipr.tc("add", "htb", index, 0x1DE0000, default=0)
+            for each in wanted.classes:
+                options = {"rate": f"{each.rate}bit", "ceil": f"{each.ceiling}bit", "prio": each.priority}
+                parent = 0x1DE << 16 | each.parent
+                ipr.tc("add-class", "htb", index, 0x1DE << 16 | each.minor, parent=parent, **options)
+
+        return seconds(make)
+
+
+def making(folder: Path, customers: int) -> dict[str, float | None]:
+    """Seconds to make the tree from nothing, by each means."""
+    wanted = plant(tree(customers))
+    whole = generation(folder, tree(customers), "made")
+    found: dict[str, float | None] = {"tc -batch": seconds(lambda: command.batch(lines(wanted)))}
+    uproot()
+    found["tidegate, classifier included"] = seconds(lambda: live.apply(whole, None))
+    live.remove()
+    few = lines(wanted)[:SINGLE]
+    spent = seconds(lambda: [run("tc", *line.split()) for line in few])
+    found[f"a process per command (from {SINGLE})"] = spent * len(lines(wanted)) / SINGLE
+    uproot()
+    found["pyroute2"] = pyroute2(wanted)
+    if found["pyroute2"] is not None:
+        uproot()
+    return found
