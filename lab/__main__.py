@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     requests = verb("requests", _requests, "let the client ask the anycast addresses, and count the answers")
     requests.add_argument("what", choices=["start", "status", "stop"])
     requests.add_argument("--rate", type=float, default=RATE, metavar="PER_SECOND", help="of start (%(default)s)")
+    requests.add_argument("--path", default="/", help="of start: what for; /page is 40 kB (%(default)s)")
     policy = verb("policy", _policy, "give the master a pillar directory")
     policy.add_argument("directory", nargs="?", type=Path, default=REPO / "pillar")
     settle = verb("settle", _settle, "wait for BGP's default routes and drop the installer's")
@@ -145,7 +146,7 @@ def _start(options: argparse.Namespace) -> None:
 def _requests(options: argparse.Namespace) -> int:
     fleet = Fleet(options.name)
     if options.what == "start":
-        fleet.start_requests(options.rate)
+        fleet.start_requests(options.rate, options.path)
         return 0
     counted = fleet.stop_requests() if options.what == "stop" else so_far(fleet.exec)
     print(json.dumps(asdict(counted), indent=2))

@@ -147,13 +147,13 @@ class Fleet:
         except ValueError:
             raise LabError(f"salt {target} {function}: {done.stdout}{done.stderr}") from None
 
-    def start_requests(self, rate: float = requests.RATE) -> None:
+    def start_requests(self, rate: float = requests.RATE, path: str = "/") -> None:
         """Let the client ask the anycast addresses, in turn, so many times a second, until `stop_requests`.
 
         Raises:
             RequestsError: it does already, or cannot.
         """
-        requests.start(self.exec, self.topology.vips, rate)
+        requests.start(self.exec, self.topology.vips, rate, path)
 
     def stop_requests(self) -> requests.Requests:
         """End the client's requests and count what became of them.

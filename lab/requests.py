@@ -44,18 +44,19 @@ class RequestsError(Exception):
     """The client does not send, or did not say what became of it."""
 
 
-def start(run: Exec, vips: tuple[str, ...], rate: float = RATE) -> None:
+def start(run: Exec, vips: tuple[str, ...], rate: float = RATE, path: str = "/") -> None:
     """Begin; what was sent before is forgotten.
 
     Args:
         run: Runs a command on a host.
         vips: Whom to ask, in turn.
         rate: Requests a second.
+        path: What for: ``/`` is answered in a line, ``/page`` in 40 kB.
 
     Raises:
         RequestsError: They were started before, or cannot be.
     """
-    urls = [_url(vip) for vip in vips]
+    urls = [_url(vip) + path for vip in vips]
     run(HOST, "rm", "-f", _REPORT)
     command = ["systemd-run", "--quiet", f"--unit={_UNIT}", "--collect", "/usr/bin/python3", _PROGRAM]
     done = run(HOST, *command, str(rate), _REPORT, *urls)
@@ -98,4 +99,4 @@ def _read(run: Exec) -> tuple[Requests, bool]:
 
 def _url(vip: str) -> str:
     address = ip_interface(vip).ip
-    return f"http://[{address}]/" if address.version == 6 else f"http://{address}/"
+    return f"http://[{address}]" if address.version == 6 else f"http://{address}"

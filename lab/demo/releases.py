@@ -11,7 +11,7 @@ from typing import Any
 from lab.demo.edits import Edits, edited
 from lab.demo.stage import PILLAR, Stage
 from lab.fleet import REPO
-from lab.requests import Requests
+from lab.requests import RATE, Requests
 
 SERVED = "/srv/pillar"
 """Where the master has the policy."""
@@ -19,14 +19,19 @@ COMPLETED, ROLLED_BACK = 0, 4
 """Exit statuses of ``tidegate rollout watch``."""
 
 
-def serve(stage: Stage, number: int, edits: Edits) -> None:
+def serve(stage: Stage, number: int, edits: Edits, *, sibling: str = "", gates: str = "rollout.sls") -> None:
     """Edit a copy of the policy of the release before, and give it to the master; all in view.
 
-    Of the first it is the example's, with the lab's waves and gates.
+    Args:
+        stage: where.
+        number: of the release; the first is the example's policy, edited.
+        edits: what is changed.
+        sibling: what tells it from another release of its number; no release is made from its policy.
+        gates: the file of ``lab/`` with the waves and gates.
     """
     base = REPO / ".cache" / "demo" / f"release-{number - 1}" if number > 1 else PILLAR
-    copy, changes = edited(f"release-{number}", edits, base)
-    shutil.copy(REPO / "lab" / "rollout.sls", REPO / copy / "traffic")
+    copy, changes = edited(f"release-{number}{sibling}", edits, base)
+    shutil.copy(REPO / "lab" / gates, REPO / copy / "traffic" / "rollout.sls")
     stage.show.output("\n".join(changes))
     stage.shown("policy", copy)
     stage.fleet.policy(REPO / copy)
@@ -59,17 +64,25 @@ def roll_out(stage: Stage, release_id: str, why: str, ends: int) -> int:
     return number
 
 
+def tried(stage: Stage, number: int) -> list[str]:
+    """The hosts that a rollout sent the release."""
+    journal = answer(stage, "rollout", "history", str(number))
+    jobs = [event for event in journal if event["kind"] == "job" and event["act"] == "apply"]
+    return sorted({host for job in jobs for host in job["hosts"]})
+
+
 def answer(stage: Stage, *words: str) -> Any:
     """What ``tidegate … --json`` prints on the master, out of view."""
     return json.loads(stage.quietly("master", "tidegate", *words, "--json"))
 
 
 @contextmanager
-def counted(stage: Stage) -> Iterator[list[Requests]]:
+def counted(stage: Stage, rate: float = RATE, path: str = "/") -> Iterator[list[Requests]]:
     """The client asks the anycast addresses for the length of the block; the list has the count afterwards."""
     counts: list[Requests] = []
-    stage.shown("requests", "start")
-    stage.fleet.start_requests()
+    other = ["--rate", f"{rate:g}", "--path", path] if (rate, path) != (RATE, "/") else []
+    stage.shown("requests", "start", *other)
+    stage.fleet.start_requests(rate, path)
     try:
         yield counts
     finally:

@@ -1,10 +1,8 @@
 # Whose packets go first when a link is full. Each class is sure of its guarantee, may borrow up to its ceiling, and spare
 # rate is offered in the order of priority. Rates are of the sending direction; percentages are of the interface's rate.
 traffic:
-  shaping:
-    - match: {role: edge}
-      interface: uplink
-      rate: 20mbit              # below the link's own rate, so that the queue is here, where we decide, and not there
+  shaping_profiles:
+    edge:                       # written once, for every link of its kind
       classes:
         control:                # routing first: a full link must not cost us the sessions that could empty it
           priority: 0
@@ -28,3 +26,8 @@ traffic:
           guarantee: 10%
           ceiling: 100%
           default: true         # and whatever no class matches
+
+  shaping:                      # below the link's own rate, so that the queue is here, where we decide, and not there
+    - {match: {pop: lhr1}, interface: uplink, profile: edge, rate: 20mbit}
+    - {match: {pop: ams1}, interface: uplink, profile: edge, rate: 20mbit}
+    - {match: {pop: iad1}, interface: uplink, profile: edge, rate: 20mbit}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scenario import EDGES, replace_in
 
-LAB_ROLLOUT = Path(__file__).resolve().parents[2] / "lab" / "rollout.sls"
+LAB = Path(__file__).resolve().parents[2] / "lab"
 ROUTING = "traffic/routing.sls"
 STORE = "/var/lib/tidegate-master/store.db"
 _ENGINE = "salt-master .*Engine"
@@ -187,7 +187,12 @@ class Rollouts:
 
 def lab_pillar(pillar):
     """Edit a policy: the lab's waves and gates."""
-    shutil.copy(LAB_ROLLOUT, pillar / "traffic" / "rollout.sls")
+    shutil.copy(LAB / "rollout.sls", pillar / "traffic")
+
+
+def judged(pillar):
+    """Edit a policy: the canary is compared with the host beside it."""
+    shutil.copy(LAB / "judged.sls", pillar / "traffic" / "rollout.sls")
 
 
 def community(number):

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from scenario import EDGES, failed_states
 
+from lab import prometheus
+
 REPO = Path(__file__).resolve().parents[2]
 
 
@@ -72,6 +74,12 @@ class SteadyFleet:
     def dropped(self, rule):
         """Packets that a rule has dropped on all edges."""
         return sum(self.call(edge, "xdp.counters")[rule]["packets"] for edge in EDGES)
+
+    def prometheus_hosts(self, query):
+        """The hosts of which the lab's Prometheus has an answer to a query."""
+        url = f"{prometheus.url(self.lab.topology)}/api/v1/query"
+        told = json.loads(self.run("client", "curl", "-sS", "-m5", "--get", url, "--data-urlencode", f"query={query}"))
+        return {series["metric"].get("host") for series in told["data"]["result"]}
 
     def a_class(self, host):
         """Some leaf class on a host's link, as tc names it."""

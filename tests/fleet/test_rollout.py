@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
-from rollouts import ROUTING, approval, broken_origin, community, edits, quick
+import pytest
+from rollouts import ROUTING, approval, broken_origin, community, edits, judged, quick
 from scenario import EDGES, changed_states, replace_in
+
+BEFORE = 24
+"""Seconds of requests before a change that is judged: what lab/judged.sls compares with, and a little."""
 
 
 def test_a_release_goes_wave_by_wave_past_every_gate_and_no_request_is_lost(rollouts, base):
@@ -47,9 +52,7 @@ def test_a_release_whose_announcement_bird_drops_stops_at_the_canary_and_nobody_
 
     Every host has community 301 already, so that London and Ashburn alone change, and one of them is the canary.
     """
-    if base != rollouts.release(community(301)):
-        base = rollouts.release(community(301))
-        rollouts.completed(base)
+    base = with_community_301(rollouts, base)
     release = rollouts.release(edits(community(301), with_med))
     broken = ("bird/announce.j2", "  bgp_med = ", "  if ! defined(bgp_med) then return false;\n  bgp_med = ")
     rollouts.fleet.start_requests()
@@ -66,10 +69,58 @@ def test_a_release_whose_announcement_bird_drops_stops_at_the_canary_and_nobody_
     assert requests.lost == 0, requests
 
 
+def with_community_301(rollouts, base):
+    """The release of the example with this community, on every host."""
+    release = rollouts.release(community(301))
+    if base != release:
+        rollouts.completed(release)
+    return release
+
+
 def with_med(pillar):
     """London and Ashburn announce with a MED."""
     old = "match: {pop: [lhr1, iad1]}"
     replace_in(pillar / ROUTING, old, f"{old}\n        med: 50")
+
+
+def test_a_release_that_only_slows_answers_is_stopped_by_the_judge(rollouts, base):
+    """London is shaped to a tenth. Every check of it is good: the host beside the canary shows that it is not."""
+    base = with_community_301(rollouts, base)
+    release = rollouts.release(edits(judged, community(301), a_zero_less))
+    rollouts.fleet.start_requests(rate=6, path="/page")
+    time.sleep(BEFORE)
+    number = rollouts.start(release)
+    rollouts.until(number, "rolled-back")
+    requests = rollouts.fleet.stop_requests()
+    assert rollouts.applies(number) == {**dict.fromkeys(EDGES, 0), "edge1.lhr1": 1}, "one host has tried it, once"
+    (stopped,) = rollouts.events(number, "stopped")
+    assert "slow_answers: it got worse" in stopped["reason"]
+    verdicts = [verdict for event in rollouts.events(number, "judged") for verdict in event["verdicts"]]
+    assert {verdict["outcome"] for verdict in verdicts if verdict["gate"] == "health"} == {"pass"}
+    again = rollouts.fleet.exec("master", "tidegate", "judge", "--replay", str(number), "--wave", "canary")
+    assert "The same as it was judged then" in again.stdout, again
+    assert rollouts.runs(base)
+    assert requests.lost == 0, requests
+
+
+def a_zero_less(pillar):
+    """London at 2 Mbit/s, in place of 20."""
+    tree = "{{match: {{pop: lhr1}}, interface: uplink, profile: edge, rate: {rate}}}"
+    replace_in(pillar / "traffic/shaping.sls", tree.format(rate="20mbit"), tree.format(rate="2mbit"))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'bird_protocol_up{proto="BGP"} == 1',
+        "tidegate_check_well == 1",
+        "node_network_transmit_bytes_total",
+        "lab_origin_requests_total",
+    ],
+)
+def test_prometheus_knows_of_every_edge(rollouts, query):
+    """BIRD, Tidegate, the machine and what it serves."""
+    assert rollouts.fleet.prometheus_hosts(query) == set(EDGES)
 
 
 def test_a_highstate_in_the_middle_of_a_rollout_changes_nothing(rollouts, base):

@@ -13,11 +13,12 @@ from lab.demo.scenes import (
     policy,
     rollout,
     shaping,
+    slow_release,
     verify,
 )  # fmt: skip
 
 SCENES = (
     *(policy, highstate, anycast, outage, filtering, shaping, cutoff, verify),
-    *(rollout, bad_release, good_release),
+    *(rollout, bad_release, slow_release, good_release),
 )
 """Each module has a ``TITLE`` and ``play(stage)``, which returns the outcome in one line or raises ``DemoError``."""

@@ -27,7 +27,7 @@ def play(stage: Stage) -> str:
     stage.run("master", "tidegate", "release", "delta", before[:12], release[:12])
     with releases.counted(stage) as counts:
         number = releases.roll_out(stage, release, "the demo", releases.ROLLED_BACK)
-    tried = _tried(stage, number)
+    tried = releases.tried(stage, number)
     stage.run("master", "tidegate", "rollout", "explain", str(number))
     stage.claim(len(tried) == 1, "one host has tried it", tried)
     releases.claim_none_lost(stage, counts[0])
@@ -36,10 +36,3 @@ def play(stage: Stage) -> str:
         f"there; its neighbour in the PoP answered meanwhile. Requests lost: {counts[0].lost}."
     )
     return f"stopped at {tried[0]}, rolled back; {counts[0].lost} of {counts[0].sent} requests lost"
-
-
-def _tried(stage: Stage, number: int) -> list[str]:
-    """The hosts that were sent the release."""
-    journal = releases.answer(stage, "rollout", "history", str(number))
-    jobs = [event for event in journal if event["kind"] == "job" and event["act"] == "apply"]
-    return sorted({host for job in jobs for host in job["hosts"]})

@@ -1,6 +1,6 @@
 """A web server that says which host answered, and counts: enough to see anycast at work, and to judge it.
 
-/health answers ok, /metrics what Prometheus reads, every other path the host and its PoP. Two files make it a bad one:
+/health answers ok, /metrics what Prometheus reads, every other path the host and its PoP, /page with 40 kB below. Two files make it a bad one:
 /run/lab-origin.fail (every answer is a 500) and /run/lab-origin.delay (seconds before every answer).
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 HOST = socket.gethostname()
 POP = HOST.rpartition(".")[2]
 FAIL, DELAY = Path("/run/lab-origin.fail"), Path("/run/lab-origin.delay")
+FILLER = ("." * 99 + "\n") * 400
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -68,7 +69,8 @@ class Answer(BaseHTTPRequestHandler):
         code = 500 if FAIL.exists() else 200
         client = self.client_address[0].removeprefix("::ffff:")
         COUNTS.add(code, time.monotonic() - begun)
-        self._answer(code, f"{HOST} in {POP} answered {client}\n")
+        below = FILLER if self.path == "/page" else ""
+        self._answer(code, f"{HOST} in {POP} answered {client}\n{below}")
 
     def _answer(self, code: int, text: str, kind: str = "text/plain; charset=utf-8") -> None:
         body = text.encode()
