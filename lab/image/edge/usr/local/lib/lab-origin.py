@@ -1,7 +1,7 @@
 """A web server that says which host answered, and counts: enough to see anycast at work, and to judge it.
 
-/health answers ok, /metrics what Prometheus reads, every other path the host and its PoP, /page with 40 kB below. Two files make it a bad one:
-/run/lab-origin.fail (every answer is a 500) and /run/lab-origin.delay (seconds before every answer).
+/health answers ok, /metrics what Prometheus reads, every other path the host and its PoP, /page with 40 kB below.
+Two files make it a bad one: /run/lab-origin.fail (answers are a 500) and /run/lab-origin.delay (seconds before each).
 """
 
 import socket
