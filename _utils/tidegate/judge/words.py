@@ -99,8 +99,11 @@ def _most(found: MetricJudgement) -> float:
 
 
 def _effect(found: MetricJudgement) -> str:
-    between = f"between {amount(found.low, found, signed=True)} and {amount(found.high, found, signed=True)}"
-    return f"{amount(found.effect, found, signed=True)} against {found.baselines} hosts without the release, {between}"
+    hosts = "one host" if found.baselines == 1 else f"{found.baselines} hosts"
+    text = f"{amount(found.effect, found, signed=True)} against {hosts} without the release"
+    if math.isfinite(found.low) or math.isfinite(found.high):
+        return f"{text}, between {amount(found.low, found, signed=True)} and {amount(found.high, found, signed=True)}"
+    return f"{text}, and how much exactly nobody can say"
 
 
 def _chance(found: MetricJudgement) -> str:

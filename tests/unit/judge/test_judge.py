@@ -128,6 +128,15 @@ def test_a_handful_of_hosts_can_fail_but_says_what_it_takes_for_granted():
     assert counted.metrics[0].method == "counts"
 
 
+def test_of_two_hosts_what_is_gross_is_found_and_nothing_is_harmless():
+    chosen = comparison(pops=1, canaries=1, baselines=1)
+    broken = judge([counter(chosen, rate=0.5, factor=100)], chosen, now(3), Risk())
+    assert broken.outcome == "fail"
+    assert "against one host without the release, and how much exactly nobody can say" in broken.reason
+    assert "each counts" in broken.reason
+    assert judge([counter(chosen, rate=0.5)], chosen, now(30), Risk()).outcome == "inconclusive"
+
+
 def test_a_canary_with_nobody_like_it_is_named():
     baseline = {**CHOSEN.baseline, "c9.p9": ()}
     chosen = replace(CHOSEN, canaries=(*CHOSEN.canaries, "c9.p9"), baseline=baseline)
