@@ -20,6 +20,8 @@ _SYSCTLS = {
         *("net.ipv4.fib_multipath_hash_policy=1", "net.ipv6.fib_multipath_hash_policy=1"),
     ),
 }
+# What leaves the client is as on a wire, with its checksums: XDP wraps packets as they are.
+_CARDS = {"client": ("tx", "off")}
 _SYSCTLS_OF_ALL = ("net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0")
 
 
@@ -79,7 +81,8 @@ def _connect(link: Link, pids: Mapping[Host, int]) -> None:
 
 
 def _configure(topology: Topology, host: Host, links: Iterable[Link], pid: int, *, default: bool) -> None:
-    """Addresses, then routes, on the ends of ``links`` at one host."""
+    """Addresses, then routes, on the ends of ``links`` at one host; and what its cards do."""
+    links = list(links)
     lines = ["link set dev lo up"]
     for end in (end for link in links for end in link.ends if end.host == host):
         lines += [f"address replace {address} dev {end.device} nodad" for address in end.addresses]
@@ -91,6 +94,8 @@ def _configure(topology: Topology, host: Host, links: Iterable[Link], pid: int, 
         routes = "route replace default via {} proto static metric 4096"
         lines += [routes.format(gateway.ip) for gateway in topology.gateways(host)]
     _ip(pid, lines)
+    for end in (end for link in links for end in link.ends if end.host == host and host.role in _CARDS):
+        _enter(pid, ["ethtool", "-K", end.device, *_CARDS[host.role]])
 
 
 def _ip(pid: int, lines: list[str]) -> None:
