@@ -115,10 +115,10 @@ def _status(options: argparse.Namespace) -> int:
         print(f"lab {options.name} is down; `{_command(options)} up` starts it")
         return 1
     states = fleet.system_states()
-    print(f"{'HOST':<12} {'ROLE':<8} {'SOFTWARE':<11} {'ADDRESS':<15} STATE")
+    print(f"{'HOST':<12} {'ROLE':<8} {'SOFTWARE':<13} {'ADDRESS':<15} STATE")
     for host, state in states.items():
         address = fleet.topology.address(host)
-        print(f"{host.name:<12} {host.role:<8} {host.software:<11} {address:<15} {state}")
+        print(f"{host.name:<12} {host.role:<8} {host.software:<13} {address:<15} {state}")
     return int(set(states.values()) != {"running"})
 
 

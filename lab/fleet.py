@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from lab import cables, images, pillar, prometheus, requests, router, salt_config, topology
+from lab import cables, customer, images, pillar, prometheus, requests, router, salt_config, topology
 from lab.engine import Container, Engine
 from lab.progress import Progress
 from lab.topology import Host
@@ -257,6 +257,8 @@ class Fleet:
         """What tells this host's disk from that of others with its image."""
         if host.role == "router":
             return {"etc/frr/frr.conf": router.frr_conf(self.topology, host)}
+        if host.role == "customer":
+            return {"etc/lab-gobgp.toml": customer.gobgp_conf(self.topology, host)}
         if host.role == "master":
             # Salt's package has both; `tidegate` takes the first for the sign of a master.
             return {"etc/salt/master": "", "etc/salt/master.d/lab.conf": salt_config.master(REPO)}

@@ -24,7 +24,7 @@ BASE_PACKAGES = (
     *("iproute2", "iputils-ping", "libbpf1"),  # what Tidegate needs of a host, with ping
     *("curl", "iperf3", "tcpdump"),  # for the person at the keyboard
 )
-TARGETS = ("router", "edge-bird2", "edge-bird3", "master", "client")
+TARGETS = ("router", "customer", "edge-bird2", "edge-bird3", "master", "client")
 _FOLDER = Path(__file__).with_name("image")
 
 

@@ -20,7 +20,7 @@ class Host:
 
     name: str
     role: str
-    """``edge``, ``router``, ``master`` or ``client``."""
+    """``edge``, ``router``, ``customer``, ``master`` or ``client``."""
     asn: int | None = None
     bird: int | None = None
     """Major version of the BIRD that an edge runs."""
@@ -28,9 +28,8 @@ class Host:
     @property
     def software(self) -> str:
         """What makes it what it is, for people."""
-        return {"edge": f"BIRD {self.bird}", "router": f"FRR AS{self.asn}", "master": "Salt"}.get(
-            self.role, "Prometheus"
-        )
+        speakers = {"edge": f"BIRD {self.bird}", "router": f"FRR AS{self.asn}", "customer": f"GoBGP AS{self.asn}"}
+        return {**speakers, "master": "Salt", "client": "Prometheus"}[self.role]
 
     @property
     def image(self) -> str:
@@ -112,7 +111,8 @@ class Topology:
         """The router's addresses, one per family, that a host which is no router sends everything to."""
         if host.role == "router":
             return []
-        return [address for link in self.links_of(host) for address in link.other(host).addresses]
+        ends = [link.other(host) for link in self.links_of(host)]
+        return [address for end in ends if end.host.role == "router" for address in end.addresses]
 
     def address(self, host: Host) -> str:
         """A host's first IPv4 address, without its length."""
