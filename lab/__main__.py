@@ -17,7 +17,8 @@ from lab.images import ensure
 from lab.progress import Progress
 from lab.requests import RATE, RequestsError, so_far
 
-_DESCRIPTION = "A fleet of edge hosts in containers: four edges in three PoPs, two FRR routers, a master, a client."
+_DESCRIPTION = """\
+A fleet of edge hosts in containers: four edges in three PoPs, two FRR routers, a GoBGP customer, a master, a client."""
 _EXAMPLES = """\
 examples:
   lab/lab up                                     build what is missing and start everything

@@ -36,6 +36,7 @@ def _address(text: str) -> str:
     return _other(text)
 
 
+@lru_cache(maxsize=65536)  # checks and compilation ask it of every session, and again for every host
 def ip_link_local(text: str) -> bool:
     """Whether a text is a link-local address of either family."""
     try:
