@@ -36,3 +36,11 @@ def replace_in(path, old, new):
     text = path.read_text()
     assert old in text, f"{old!r} is not in {path.name}"
     path.write_text(text.replace(old, new))
+
+
+def drop_line(path, text):
+    """Take the one line with this text out of a policy file."""
+    lines = path.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if text not in line]
+    assert len(kept) == len(lines) - 1, f"{text!r} is not in one line of {path.name}"
+    path.write_text("".join(kept))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from scenario import EDGES, applied, changed_states, failed_states, replace_in
+from scenario import EDGES, applied, changed_states, drop_line, failed_states, replace_in
 
 STATES = ["traffic_|-this host's plan is staged", "xdp_|-xdp is as planned", "tc_|-tc is as planned"]
 
@@ -126,8 +126,9 @@ def test_a_minion_that_the_fleet_does_not_list_gets_nothing_and_changes_nothing(
         start = text.index("      edge1.iad1:")
         (pillar / "traffic/fleet.sls").write_text(text[:start])
         routing = pillar / "traffic/routing.sls"
-        routing.write_text("\n".join(line for line in routing.read_text().splitlines() if '"edge1.iad1":' not in line))
+        drop_line(routing, '"edge1.iad1":')
         replace_in(routing, "pop: [lhr1, iad1]", "pop: [lhr1]")
+        drop_line(pillar / "traffic/shaping.sls", "pop: iad1")
 
     before = fleet.status("edge1.iad1")
     with fleet.changed_policy(forget):
