@@ -43,6 +43,8 @@ def test_an_invalid_route_is_not_learned_until_the_cache_says_otherwise(edge, ne
 def test_tags_say_what_the_cache_said(edge, neighbor, cache):
     cache.say((ROUTE, 10, 64999), ("2001:db8:ffff::/48", 48, 64601))
     judged(edge, invalid="tag")
+    for table, route in (("master4", ROUTE), ("master4", ELSEWHERE), ("master6", "2001:db8:ffff::/48")):
+        until(lambda: route in edge.bird.prefixes(f"table {table}"), f"{route} is learned")  # noqa: B023
     until(lambda: "(64500, 2, 3)" in edge.bird.route(ROUTE), "invalid")
     until(lambda: "(64500, 2, 2)" in edge.bird.route(ELSEWHERE), "unknown")
     until(lambda: "(64500, 2, 1)" in edge.bird.route("2001:db8:ffff::/48"), "valid")
