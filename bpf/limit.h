@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: (Apache-2.0 OR GPL-2.0-only) */
 /*
- * Token buckets, each one 64-bit word: the time at which it will be full again ("theoretical arrival time", ITU-T I.371,
- * annex A). A packet moves it on by what the packet costs; a packet that would move it further ahead of now than the burst
- * is worth is past the limit. So nothing refills buckets, a bucket nobody uses costs nothing, and an update is one atomic
- * instruction.
- *
- * Time is the kernel's ticks (1 to 10 ms each; userspace knows how long one is), which cost next to nothing to read: what a
- * tick is worth comes at once. Userspace gives no burst below that.
+ * Rate limits of filter rules: a bucket (bucket.h) for a rule, or for each address that it meets.
  *
  * A bucket belongs to a rule's counter, not to a slot: a flip changes the limit for the next packet and fills no bucket.
  */
 #pragma once
 
+#include "bucket.h"
 #include "match.h"
 
-/* Bucket time counts sixteenths of a nanosecond: 36 years in 64 bits. */
-#define COST_SHIFT 20 /* a limit's cost has so many binary digits behind the point */
 #define RULES 256 /* counters: see xdp.bpf.c */
-#define MAX_FRAME 65535
 
 enum per {
 	PER_RULE,
@@ -26,9 +18,7 @@ enum per {
 };
 
 struct limit {
-	__u64 cost;  /* of one packet, or of one byte */
-	__u64 burst; /* bucket time */
-	__u64 tick;  /* bucket time */
+	struct pace pace;
 	__u32 mask4; /* which bits of an address tell buckets apart, network order */
 	__u32 mask6[4];
 	__u8 per;
@@ -73,29 +63,6 @@ struct {
 	});
 } address_buckets SEC(".maps");
 
-/* Whether a packet is within a limit; if so, it is charged. CPUs that race may let through one packet each too many. */
-static __always_inline bool spend(const struct limit *limit, __u64 *bucket, __u64 bytes)
-{
-	__u64 now = bpf_jiffies64() * limit->tick, full = *(volatile __u64 *)bucket;
-	__u64 cost = (limit->counts_bytes ? bytes : 1) * limit->cost >> COST_SHIFT;
-
-	if (full < now) {
-		if (cost > limit->burst)
-			return false;
-		if (__sync_val_compare_and_swap(bucket, full, now + cost) == full)
-			return true;
-		full = now; /* another CPU has just charged it for itself */
-	} else if (full - now > limit->burst) {
-		/* The limit was another when this was charged: it owes one burst of the new one, not more. */
-		__sync_val_compare_and_swap(bucket, full, now + limit->burst);
-		return false;
-	}
-	if (full - now + cost > limit->burst)
-		return false;
-	__sync_fetch_and_add(bucket, cost);
-	return true;
-}
-
 static __always_inline __u64 *address_bucket(const struct limit *limit, __u32 counter, const struct packet *packet)
 {
 	const struct address *address = limit->per == PER_SOURCE ? &packet->source : &packet->destination;
@@ -135,5 +102,5 @@ static __always_inline bool within_limit(__u32 slot, __u32 entry, __u32 counter,
 		bucket = bpf_map_lookup_elem(&rule_buckets, &counter);
 	else
 		bucket = address_bucket(limit, counter, packet);
-	return !bucket || spend(limit, bucket, bytes & MAX_FRAME);
+	return !bucket || spend(&limit->pace, bucket, limit->counts_bytes ? bytes & MAX_FRAME : 1);
 }

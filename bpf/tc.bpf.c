@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: (Apache-2.0 OR GPL-2.0-only)
 /*
- * The classifier on clsact egress: it writes the HTB class of each packet into skb->priority, which HTB honours first.
- * A packet that no entry matches gets the fallback class. An interface has its own maps: one pinned directory each.
+ * Two programs on clsact. An interface has maps of its own for each: one pinned directory each.
  *
- * What keeps the link alive is left alone, and HTB lets it pass beside the tree: frames that are not IP (ARP, LLDP) and,
- * unless an entry matches it, neighbor discovery. In a full default class they would be lost, and the neighbors with
- * them.
+ * On egress the classifier, tidegate_tc: it writes the HTB class of each packet into skb->priority, which HTB honours first.
+ * A packet that no entry matches gets the fallback class. On ingress the policer, tidegate_police: it lets a class's packets in
+ * at their rate and drops the rest (police.h), where what comes in is not shaped on an ifb.
+ *
+ * What keeps the link alive is left alone, and HTB lets it pass beside the tree, the policer at any rate: frames that are not
+ * IP (ARP, LLDP) and, unless an entry matches it, neighbor discovery. In a full default class they would be lost, and the
+ * neighbors with them.
  */
 #include <linux/pkt_cls.h>
 
 #include "class.h"
+#include "police.h"
 
 /* Ethernet, two tags, IPv4 with all options, ports: more than this in one piece is never needed for IPv4. */
 #define HEADERS 128
@@ -87,6 +91,14 @@ static __always_inline void set_dscp(struct __sk_buff *skb, const struct packet 
 	bpf_skb_store_bytes(skb, offset, &after, sizeof(after), 0);
 }
 
+/* False for what is not IP. What the stack sent is linear far enough already; what came over a wire may not be. */
+static __always_inline bool parsed(struct __sk_buff *skb, struct packet *packet)
+{
+	if (skb->data_end - skb->data < HEADERS && skb->data_end - skb->data < skb->len)
+		bpf_skb_pull_data(skb, skb->len < HEADERS ? skb->len : HEADERS);
+	return parse((void *)(long)skb->data, (void *)(long)skb->data_end, packet);
+}
+
 SEC("tc")
 int tidegate_tc(struct __sk_buff *skb)
 {
@@ -102,11 +114,7 @@ int tidegate_tc(struct __sk_buff *skb)
 	if (!slot || !slot->marker || !choice || (aside && *aside))
 		return TC_ACT_UNSPEC;
 
-	/* What the stack sent is linear that far already; a forwarded packet may not be. */
-	if (skb->data_end - skb->data < HEADERS && skb->data_end - skb->data < skb->len)
-		bpf_skb_pull_data(skb, skb->len < HEADERS ? skb->len : HEADERS);
-
-	if (!parse((void *)(long)skb->data, (void *)(long)skb->data_end, &packet))
+	if (!parsed(skb, &packet))
 		return TC_ACT_UNSPEC;
 	/* By which interface a forwarded packet came in; 0 for what the host itself sends. */
 	word = match(slot, index, &packet, skb->ingress_ifindex);
@@ -136,6 +144,71 @@ int tidegate_tc(struct __sk_buff *skb)
 		set_dscp(skb, &packet, class - 1);
 
 	/* Unspecified, not OK: filters that others put behind ours still run. */
+	return TC_ACT_UNSPEC;
+}
+
+/*
+ * Headers are on the wire once for each packet that was joined, in here once for all. How long TCP's is says only its header;
+ * almost all carry a timestamp (RFC 7323), and without one this is 12 of 1514 bytes too much. Tags are left out.
+ */
+static __always_inline __u64 wire_bytes(const struct __sk_buff *skb, const struct packet *packet, __u32 packets)
+{
+	__u64 headers = sizeof(struct ethhdr) + (packet->family == 4 ? 20 : 40) + (packet->protocol == IPPROTO_TCP ? 32 : 8);
+
+	return skb->len + (packets - 1) * headers;
+}
+
+/* Global functions: the verifier walks each once, which for the two of them inline takes it half of a million steps. */
+__noinline int parse_arrived(struct __sk_buff *skb, struct packet *packet)
+{
+	return packet && parsed(skb, packet);
+}
+
+__noinline __u64 match_arrived(const struct slot *slot, __u32 index, const struct packet *packet)
+{
+	return slot && packet ? match(slot, index, packet, 0) : 0;
+}
+
+SEC("tc")
+int tidegate_police(struct __sk_buff *skb)
+{
+	__u32 zero = 0, index = slot_in_force();
+	const struct slot *slot = bpf_map_lookup_elem(&slots, &index);
+	const struct choice *choice = bpf_map_lookup_elem(&choices, &index);
+	const struct policing *policing = bpf_map_lookup_elem(&policings, &index);
+	const __u32 *aside = bpf_map_lookup_elem(&bypass, &zero);
+	__u32 place, dscp, packets;
+	struct packet packet = {};
+	__u64 word;
+
+	if (!slot || !slot->marker || !choice || !policing || (aside && *aside))
+		return TC_ACT_UNSPEC;
+	if (!parse_arrived(skb, &packet))
+		return TC_ACT_UNSPEC;
+
+	word = match_arrived(slot, index, &packet);
+	if (word && choice->uses & CHOOSES_KEYS)
+		word &= match_keys(skb, choice, index, vlan_of(skb));
+	if (word) {
+		__u32 entry = first_entry(word);
+
+		place = slot->action[entry].value;
+		asm volatile("" : "+r"(entry)); /* the verifier forgets the range that the compiler relies on */
+		dscp = choice->dscp[entry & (MAX_ENTRIES - 1)];
+	} else if (is_neighbor_discovery(&packet)) {
+		return TC_ACT_UNSPEC;
+	} else {
+		place = slot->fallback;
+		dscp = choice->fallback_dscp;
+	}
+
+	if (!place) /* userspace counts places from 1 */
+		return TC_ACT_UNSPEC;
+	packets = skb->gso_segs ? skb->gso_segs : 1;
+	if (!police(policing, place - 1, packets, wire_bytes(skb, &packet, packets)))
+		return TC_ACT_SHOT;
+	if (dscp)
+		set_dscp(skb, &packet, dscp - 1);
 	return TC_ACT_UNSPEC;
 }
 

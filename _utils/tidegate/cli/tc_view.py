@@ -22,8 +22,8 @@ def trees(section: TcSection) -> RenderableType:
 
 
 def _tree(interface: ShapedInterface) -> Tree:
-    adopted = "  adopted" if interface.get("adopt") else ""
-    head = f"{interface['name']} ({interface['device']})  {rate(interface['rate'])}{adopted}"
+    marks = [mark for key, mark in (("adopt", "  adopted"), ("policed", "  policed")) if interface.get(key)]
+    head = f"{interface['name']} ({interface['device']})  {rate(interface['rate'])}{''.join(marks)}"
     tree = Tree(head, guide_style="dim")
     width = max(len(_own_name(class_)) for class_ in interface["classes"])
     branches: dict[int, Tree] = {}

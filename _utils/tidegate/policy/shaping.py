@@ -113,7 +113,8 @@ class TrafficClass(Strict):
         default="100%", description="What it may have at most: a rate, or a percentage of what is above it."
     )
     burst: Time | None = Field(
-        default=None, description="How much it may send at once, as time at its rate; 1ms unless stated."
+        default=None,
+        description="How much it may send at once, as time at its rate; 1ms unless stated, 50ms where it is policed.",
     )
     default: bool = Field(default=False, description="Whether it takes what no class matches; true for exactly one.")
     set_dscp: DscpValue | None = Field(default=None, description="The DSCP that its packets leave with.")
@@ -157,6 +158,11 @@ class Tree(Strict):
         default="out",
         description="Which of its packets: those it sends, or those that come in, which then pass an ifb."
         " An interface may have one tree for each.",
+    )
+    method: Literal["shape", "police"] = Field(
+        default="shape",
+        description="How rates are kept. shape: packets wait for their turn. police, only with direction in: nothing"
+        " waits, and what is beyond its rate is dropped where it comes in; for hosts without ifb.",
     )
     rate: Rate | None = Field(
         default=None,

@@ -1,7 +1,7 @@
-"""The hook on a device's way out: clsact egress, where our filter has a place of its own beside those of others.
+"""The hooks on a device's way out and in: clsact, where our filters have a place of their own beside those of others.
 
 Attached through libbpf (``bpf_tc_attach``): the filter at our priority and handle is replaced in one step, so no packet
-goes by unclassified, and it is read back as a program id instead of as text. Whoever else has filters there keeps
+goes by unjudged, and it is read back as a program id instead of as text. Whoever else has filters there keeps
 them, before and after ours; the clsact qdisc itself is removed only if Tidegate made it and nothing is left on it.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import errno
 from ctypes import byref, c_int, c_size_t, c_uint32
+from enum import IntEnum
 from pathlib import Path
 
 from tidegate.bpf import pins
@@ -19,8 +20,14 @@ from tidegate.tc import command, show
 
 PRIORITY = 0x1DE
 HANDLE = 1
-_EGRESS = 2
 _REPLACE = 1
+
+
+class Point(IntEnum):
+    """``enum bpf_tc_attach_point``."""
+
+    INGRESS = 1
+    EGRESS = 2
 
 
 class _Hook(ctypes.Structure):
@@ -72,23 +79,23 @@ def release(device: str) -> None:
     _note(device).rmdir()
 
 
-def attach(ifindex: int, program: int) -> None:
+def attach(ifindex: int, program: int, point: Point) -> None:
     """Put the program (a descriptor) at our place, in one step if another is there."""
     options = _options(prog_fd=program, flags=_REPLACE)
-    _call(f"attach the classifier to interface {ifindex}", "bpf_tc_attach", ifindex, options)
+    _call(f"attach a program to interface {ifindex}", "bpf_tc_attach", ifindex, point, options)
 
 
-def detach(ifindex: int) -> None:
+def detach(ifindex: int, point: Point) -> None:
     """Take our filter away, if it is there."""
-    if attached(ifindex) is not None:
-        _call(f"detach the classifier from interface {ifindex}", "bpf_tc_detach", ifindex, _options())
+    if attached(ifindex, point) is not None:
+        _call(f"detach the program from interface {ifindex}", "bpf_tc_detach", ifindex, point, _options())
 
 
-def attached(ifindex: int) -> int | None:
+def attached(ifindex: int, point: Point) -> int | None:
     """The id of the program at our place."""
     options = _options()
     try:
-        _call(f"ask for the classifier of interface {ifindex}", "bpf_tc_query", ifindex, options)
+        _call(f"ask for the program of interface {ifindex}", "bpf_tc_query", ifindex, point, options)
     except BpfError as error:
         if error.errno in (errno.ENOENT, errno.EINVAL):  # no such filter, or no clsact at all
             return None
@@ -105,8 +112,8 @@ def _options(**fields: int) -> _Options:
     return _Options(sz=ctypes.sizeof(_Options), handle=HANDLE, priority=PRIORITY, **fields)
 
 
-def _call(what: str, name: str, ifindex: int, options: _Options) -> None:
-    hook = _Hook(sz=ctypes.sizeof(_Hook), ifindex=ifindex, attach_point=_EGRESS)
+def _call(what: str, name: str, ifindex: int, point: Point, options: _Options) -> None:
+    hook = _Hook(sz=ctypes.sizeof(_Hook), ifindex=ifindex, attach_point=point)
     result = int(getattr(library(), name)(byref(hook), byref(options)))
     if result < 0:
         raise BpfError(what, -result)

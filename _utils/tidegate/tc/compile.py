@@ -72,7 +72,11 @@ def _interface(policy: Policy, tree: shaping.Tree, device: str, rate: int, named
         found.append(_class(policy, names, ids, class_, rates[names], names in apart, named))
     interface: ShapedInterface = {"name": tree.interface, "device": device, "rate": rate, "classes": found}
     if tree.direction == "in":
-        interface.update({"name": f"{tree.interface} in", "device": ifb_of(device), "ingress": device})
+        policed = tree.method == "police"
+        on = device if policed else ifb_of(device)
+        interface.update({"name": f"{tree.interface} in", "device": on, "ingress": device})
+        if policed:
+            interface["policed"] = True
     if tree.adopt:
         interface["adopt"] = True
     return interface

@@ -10,9 +10,13 @@ from typing import Any
 from tidegate.host.check import Check
 from tidegate.host.device import speed
 from tidegate.host.errors import TidegateError
-from tidegate.tc import survey
+from tidegate.host.paths import paths
+from tidegate.tc import policer, policing, survey
 from tidegate.tc.change import Difference, bits, describe, deviations
-from tidegate.tc.classifier import OBJECT
+from tidegate.tc.police_table import describe as describe_policed
+from tidegate.tc.policer import PolicedClass, Policer
+from tidegate.tc.policing import Policed
+from tidegate.tc.program import OBJECT
 from tidegate.tc.show import LiveClass
 from tidegate.tc.tree import HtbClass, Tree, class_id, load
 
@@ -32,24 +36,41 @@ def baseline() -> dict[str, Any]:
             classes = survey.read(device)
             counters = {class_id(each.minor): each.counters._asdict() for each in classes.values() if each.counters}
             found[device] = {_AT: time.time(), **counters}
+        for each in _hired():
+            counts = policing.counts(each)
+            found[each.device + policing.SUFFIX] = {name: count._asdict() for name, count in counts.items()}
     except TidegateError:
         return found
     return found
 
 
+def _hired() -> list[Policer]:
+    """The policers of the generation that runs; none where none runs yet."""
+    running = paths().state / "running"
+    return policer.load(running) if (running / "tc.json").exists() else []
+
+
 def checks(generation: Path, before: dict[str, Any]) -> list[Check]:
     """For each interface: the tree, every class of it with the bytes sent since ``before``, and the classifier."""
     try:
-        trees = load(generation)
-        if not trees:
+        trees, policers = load(generation), policer.load(generation)
+        if not trees and not policers:
             return [_nothing_left()]
     except TidegateError as error:
         return [Check("tc", "unknown", str(error))]
-    return [check for tree in trees for check in _interface(tree, generation / OBJECT, before.get(tree.device, {}))]
+    binary = generation / OBJECT
+    return [
+        *(check for tree in trees for check in _interface(tree, binary, before.get(tree.device, {}))),
+        *(
+            check
+            for each in policers
+            for check in _policed(each, binary, before.get(each.device + policing.SUFFIX, {}))
+        ),
+    ]
 
 
 def _nothing_left() -> Check:
-    left = sorted(survey.ours())
+    left = sorted(survey.ours() | policing.devices())
     if left:
         return Check("tc", "bad", f"nothing is to be shaped here, but {', '.join(left)} still is", len(left))
     return Check("tc", "ok", "nothing is shaped here", 0)
@@ -129,6 +150,30 @@ def _tree(name: str, step: Difference) -> Check:
     if lines:
         return Check(f"{name}.tree", "bad", "; ".join(lines), len(lines))
     return Check(f"{name}.tree", "ok", f"htb {class_id(0)} with {count} classes as planned", count)
+
+
+def _policed(wanted: Policer, binary: Path, before: dict[str, Any]) -> list[Check]:
+    """Whether what comes in is policed as planned, and what was let in and dropped since ``before``."""
+    name = f"tc.{wanted.device}.policer"
+    try:
+        lines, counts = policing.lines(wanted, binary), policing.counts(wanted)
+    except TidegateError as error:
+        return [Check(name, "unknown", str(error))]
+    if lines:
+        return [Check(name, "bad", "; ".join(lines), len(lines))]
+    checks = [Check(name, "ok", f"{len(wanted.classes)} classes as planned, marker {wanted.marker}", len(counts))]
+    return checks + [
+        _policed_class(name, each, counts.get(each.name), before.get(each.name, {})) for each in wanted.classes
+    ]
+
+
+def _policed_class(name: str, each: PolicedClass, found: Policed | None, before: dict[str, int]) -> Check:
+    name = f"{name}.{each.name}"
+    if found is None:
+        return Check(name, "unknown", "the kernel shows no counters for it")
+    since = before if found.bytes >= before.get("bytes", 0) else {}  # a class made anew counts from zero
+    came, drops = found.bytes - since.get("bytes", 0), found.drops - since.get("drops", 0)
+    return Check(name, "ok", f"{describe_policed(each)}: {came} bytes let in, {drops} packets dropped", came)
 
 
 def _speed(name: str, tree: Tree) -> list[Check]:

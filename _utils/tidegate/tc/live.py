@@ -24,8 +24,8 @@ from pathlib import Path
 
 from tidegate.bpf.loader import load as load_object
 from tidegate.host.errors import Failed, Refused, TidegateError
-from tidegate.tc import classifier, command, ifb, metrics, support, tables
-from tidegate.tc.classifier import OBJECT
+from tidegate.tc import classifier, command, ifb, metrics, policer, policing, program, support, tables
+from tidegate.tc.program import OBJECT
 from tidegate.tc.survey import Survey, ours, read, root, survey
 from tidegate.tc.tree import Tree, class_id, load
 
@@ -44,17 +44,17 @@ _PROBE = [
 
 def problems(generation: Path) -> list[str]:
     """Why this host cannot have these trees. The kernel is tried in a namespace and with maps that are gone at once."""
-    trees = load(generation)
-    if not trees:
+    trees, policers = load(generation), policer.load(generation)
+    if not trees and not policers:
         return []
     if not command.available():
         return ["tc is not installed: package iproute2"]
     found = [problem for tree in trees if (problem := _obstacle(tree))]
-    if refusal := command.try_in_empty_namespace(_PROBE):
+    if trees and (refusal := command.try_in_empty_namespace(_PROBE)):
         found.append(f"the kernel cannot shape: {refusal}")
     if any(tree.inbound for tree in trees) and (refusal := ifb.lacking()):
-        found.append(f"the kernel cannot shape what comes in: {refusal}")
-    found += support.lacking(trees)
+        found.append(f"the kernel cannot shape what comes in (method: police needs no ifb): {refusal}")
+    found += support.lacking(trees) + policing.lacking(policers)
     try:
         for tree in trees:
             classifier.table(tree)
@@ -67,14 +67,16 @@ def problems(generation: Path) -> list[str]:
 
 
 def diff(generation: Path) -> list[str]:
-    """A line for every class and classifier that ``apply`` would touch."""
-    trees = load(generation)
+    """A line for every class, classifier and policer that ``apply`` would touch."""
+    trees, policers = load(generation), policer.load(generation)
     lines = [line for tree in trees for line in survey(tree, generation / OBJECT).lines()]
-    return lines + [f"- {device} htb {class_id(0)} with all its classes" for device in sorted(_abandoned(trees))]
+    lines += [line for each in policers for line in policing.lines(each, generation / OBJECT)]
+    lines += [f"- {device} htb {class_id(0)} with all its classes" for device in sorted(_abandoned(trees))]
+    return lines + [f"- {device} policer with all its classes" for device in sorted(_unpoliced(policers))]
 
 
 def apply(generation: Path, timeout: int | None) -> None:
-    """Bring every interface to its tree; the trees of interfaces that are no longer shaped are removed.
+    """Bring every interface to its tree and policer; those of interfaces that shall have none any more are removed.
 
     A tree has no time-out of its own: the dead-man restores the confirmed generation, and until then traffic is shaped
     otherwise than wanted but not lost. One interface that cannot be brought there does not keep the others waiting.
@@ -82,10 +84,12 @@ def apply(generation: Path, timeout: int | None) -> None:
     Raises:
         Failed: with what tc or the kernel said, or with what still differs after it was written.
     """
-    trees = load(generation)
+    trees, policers = load(generation), policer.load(generation)
     failures: list[str] = []
     steps = [(tree.device, partial(_bring, tree, generation / OBJECT)) for tree in trees]
+    steps += [(each.device, partial(policing.bring, each, generation / OBJECT)) for each in policers]
     steps += [(device, partial(uproot, device)) for device in sorted(_abandoned(trees))]
+    steps += [(device, partial(policing.uninstall, device)) for device in sorted(_unpoliced(policers))]
     for device, step in steps:
         try:
             step()
@@ -100,30 +104,45 @@ def confirm(generation: Path) -> None:
 
 
 def remove() -> None:
-    """Take away every tree and classifier of ours."""
+    """Take away every tree, classifier and policer of ours."""
     for device in sorted(ours()):
         uproot(device)
+    for device in sorted(policing.devices()):
+        policing.uninstall(device)
 
 
 def counters(generation: Path) -> dict[str, dict[str, dict[str, int]]]:
-    """What went through each class of each device, by name: bytes, packets, drops, overlimits, backlog, queued."""
+    """What went through each class of each device, by name: bytes, packets, drops, overlimits, backlog, queued.
+
+    What is policed is under the device's name with `` in`` behind it, and has ``dropped_bytes`` instead of what only
+    queues have.
+    """
     found: dict[str, dict[str, dict[str, int]]] = {}
     for tree in load(generation):
         live = read(tree.device)
         figures = {each.name: live[each.minor].counters for each in tree.leaves if each.minor in live}
         found[tree.device] = {name: figure._asdict() for name, figure in figures.items() if figure}
+    for each in policer.load(generation):
+        counts = policing.counts(each)
+        found[each.device + policing.SUFFIX] = {name: count._asdict() for name, count in counts.items()}
     return found
 
 
 def bypass(device: str, wanted: bool) -> bool:
-    """Let a device's packets pass unshaped, or shape them again; whether they pass unshaped now."""
-    classifier.bypass(device, wanted)
-    return classifier.bypassed(device)
+    """Let a device's packets pass unshaped, or shape them again; whether they pass unshaped now.
+
+    With `` in`` behind the device's name: its policer.
+    """
+    inbound = device.endswith(policing.SUFFIX)
+    hook = policing.hook(device.removesuffix(policing.SUFFIX)) if inbound else classifier.hook(device)
+    program.bypass(hook, wanted)
+    return program.bypassed(hook)
 
 
 def exposition(generation: Path) -> str:
     """The same and the guarantees, in Prometheus' text format."""
-    return metrics.text([(tree, read(tree.device)) for tree in load(generation)])
+    policed = [(each, policing.counts(each)) for each in policer.load(generation)]
+    return metrics.text([(tree, read(tree.device)) for tree in load(generation)], policed)
 
 
 def grow(found: Survey) -> None:
@@ -236,3 +255,7 @@ def _obstacle(tree: Tree) -> str | None:
 
 def _abandoned(trees: list[Tree]) -> set[str]:
     return ours() - {tree.device for tree in trees}
+
+
+def _unpoliced(policers: list[policer.Policer]) -> set[str]:
+    return policing.devices() - {each.device for each in policers}

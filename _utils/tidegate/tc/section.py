@@ -79,10 +79,13 @@ class ShapedInterface(_ShapedInterface, total=False):
 
     ``adopt``: a root qdisc of somebody else may be replaced. ``ingress``: it is for what comes in at that device, and
     ``device`` is the ifb on which it stands; its name ends in `` in``, for an interface may have a tree each way.
+    ``policed``: its classes stand in no tree, but are held to their rates where they come in; ``device`` is that of
+    ``ingress``.
     """
 
     adopt: bool
     ingress: str
+    policed: bool
 
 
 class TcSection(TypedDict):

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ctypes import c_uint8, c_uint32, c_uint64
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tidegate.bpf import libbpf
 from tidegate.bpf.matcher import MAX_ENTRIES
 from tidegate.bpf.prefixes import parse_prefix
 from tidegate.host.errors import Refused
-from tidegate.tc.tree import Group, Tree
+from tidegate.tc.tree import Entry, Group
 
 KEYS = ("vlan", "fwmark", "cgroup")
 """``enum key_kind``, in order."""
@@ -59,7 +60,39 @@ class Extras:
     classes: tuple[int, ...] = ()
 
 
-def extras(tree: Tree, cgroup: Callable[[str], int] | None = None) -> Extras:
+class Marked(Protocol):
+    """A class, as far as it is looked at here."""
+
+    @property
+    def minor(self) -> int:
+        """Its id."""
+
+    @property
+    def set_dscp(self) -> int | None:
+        """What its packets leave with."""
+
+
+class Chosen(Protocol):
+    """What packets choose from: a tree, or a policer."""
+
+    @property
+    def classes(self) -> Sequence[Marked]:
+        """Its classes."""
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """What is asked, in order."""
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """Its customers."""
+
+    @property
+    def default(self) -> int:
+        """The minor of the class that takes the rest."""
+
+
+def extras(tree: Chosen, cgroup: Callable[[str], int] | None = None) -> Extras:
     """What the tree's customers, keys and marks need.
 
     Args:
@@ -115,7 +148,7 @@ def cgroup_id(path: str) -> int:
     raise Refused(f"cgroup {path} is not there (version 2): start what runs in it first, or take the class's match out")
 
 
-def _keys(tree: Tree, cgroup: Callable[[str], int]) -> tuple[dict[tuple[int, int], int], Choice]:
+def _keys(tree: Chosen, cgroup: Callable[[str], int]) -> tuple[dict[tuple[int, int], int], Choice]:
     choice, found = Choice(), dict[tuple[int, int], int]()
     for kind, name in enumerate(KEYS):
         conditions = [_values(entry.match.get(name), cgroup) for entry in tree.entries]

@@ -219,9 +219,14 @@ def load(generation: Path) -> list[Tree]:
         raise Refused(f"{path} cannot be read ({error}): tc is left as it is") from None
     for tree in trees:
         for device in (tree.device, tree.inbound or tree.device):
-            if not _DEVICE.fullmatch(device):
-                raise Refused(f"{path}: {device!r} is no name of a network device")
+            check_device(path, device)
     return trees
+
+
+def check_device(path: Path, device: str) -> None:
+    """Raises ``Refused`` unless that is a name of a device that ``tc`` can be told."""
+    if not _DEVICE.fullmatch(device):
+        raise Refused(f"{path}: {device!r} is no name of a network device")
 
 
 def document(tree: Tree) -> dict[str, Any]:

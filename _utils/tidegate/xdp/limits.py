@@ -5,23 +5,19 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-import time
 from collections.abc import Mapping, Sequence
-from ctypes import c_uint8, c_uint64
+from ctypes import c_uint8
 from typing import Any
 
 from tidegate.bpf import libbpf
+from tidegate.bpf.buckets import Pace, pace
 from tidegate.bpf.matcher import MAX_ENTRIES
 from tidegate.xdp.section import Limit, Rule
 
-TIME_SHIFT, COST_SHIFT = 4, 20
-NANOSECONDS = 10**9
 TRACKED = 65536
 """Addresses that have a bucket, unless the policy says otherwise."""
 BYTES_TRACKED = 128
 """Kernel memory of one bucket in the table of the least recently used, rounded up."""
-_COARSE = 6
-"""``CLOCK_MONOTONIC_COARSE``: its resolution is one tick of the kernel."""
 _PER = {"rule": 0, "source": 1, "destination": 2}
 _KEY, _BUCKET = 20, 8
 _ZERO = struct.pack("=I", 0)
@@ -31,9 +27,7 @@ class KernelLimit(ctypes.Structure):
     """``struct limit``."""
 
     _fields_ = (
-        ("cost", c_uint64),
-        ("burst", c_uint64),
-        ("tick", c_uint64),
+        ("pace", Pace),
         ("mask4", c_uint8 * 4),
         ("mask6", c_uint8 * 16),
         ("per", c_uint8),
@@ -60,14 +54,11 @@ def table(rules: Sequence[Rule]) -> bytes | None:
 
 
 def in_kernel(limit: Limit) -> KernelLimit:
-    """One limit: what a packet or byte costs in sixteenths of a nanosecond, and what a full bucket is worth."""
+    """One limit; what is stated in bits is counted in bytes."""
     in_bits = limit["unit"] == "bits"
-    cost = round((NANOSECONDS << TIME_SHIFT + COST_SHIFT) * (8 if in_bits else 1) / limit["rate"])
-    units = limit["burst"] // 8 if in_bits else limit["burst"]
+    units = 8 if in_bits else 1
     return KernelLimit(
-        cost=cost,
-        burst=cost * units >> COST_SHIFT,
-        tick=round(time.clock_getres(_COARSE) * NANOSECONDS) << TIME_SHIFT,
+        pace=pace(limit["rate"] / units, limit["burst"] // units),
         mask4=(c_uint8 * 4)(*_mask(limit["lengths"][0], 4)),
         mask6=(c_uint8 * 16)(*_mask(limit["lengths"][1], 16)),
         per=_PER[limit["per"]],

@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from tidegate.tc import command, live
-from tidegate.tc.classifier import OBJECT
+from tidegate.tc.program import OBJECT
 from tidegate.tc.render import render
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.tc.section import matcher, shaped, traffic_class
 from tidegate.host.errors import Failed, Refused
 from tidegate.host.paths import paths
-from tidegate.tc import classifier, command, health, ifb, live, survey
+from tidegate.tc import classifier, command, health, ifb, live, program, survey
 from tidegate.tc.tree import load
 
 MBIT = 1_000_000
@@ -259,7 +259,7 @@ def test_the_interface_went_and_came_back(host, wire, generation, come):
 def test_killed_after_any_phase_packets_come_in_and_the_next_apply_completes(host, generation, come, survived):
     made = generation(IN)
     (tree,) = load(made)
-    binary = made / classifier.OBJECT
+    binary = made / program.OBJECT
     found = survey.survey(tree, binary)
     for phase in (lambda: live.grow(found), lambda: live.classify(found, binary), lambda: live.shrink(found))[
         :survived
@@ -302,7 +302,9 @@ def test_a_kernel_without_ifb_is_named_and_nothing_is_touched(host, generation, 
 
     (told,) = live.problems(generation(IN))
 
-    assert told.startswith("the kernel cannot shape what comes in: ip link add type noifb: ")
+    assert told.startswith(
+        "the kernel cannot shape what comes in (method: police needs no ifb): ip link add type noifb: "
+    )
     assert "tgi-eth0" not in links(host)
 
 

@@ -10,7 +10,7 @@ from tests.unit.tc.section import matcher, shaped, traffic_class
 from tidegate.bpf.loader import MAPS_VERSION
 from tidegate.host.errors import Failed
 from tidegate.host.paths import paths
-from tidegate.tc import classifier, clsact, command, health, live, survey
+from tidegate.tc import classifier, clsact, command, health, live, program, survey
 from tidegate.tc.change import Difference, difference
 from tidegate.tc.tree import load
 
@@ -36,7 +36,7 @@ def figures(generation, name):
 
 def phases(generation):
     (tree,) = load(generation)
-    binary = generation / classifier.OBJECT
+    binary = generation / program.OBJECT
     found = survey.survey(tree, binary)
     return [lambda: live.grow(found), lambda: live.classify(found, binary), lambda: live.shrink(found)]
 
@@ -66,7 +66,7 @@ def test_a_tree_is_planted_and_found_as_planned(host, generation):
         "+ eth0 class control 1mbit..100mbit prio 0",
         "+ eth0 class web 60mbit..100mbit prio 1",
         "+ eth0 class bulk 5mbit..100mbit prio 3",
-        "~ eth0 classifier: not attached (2 matchers)",
+        "~ eth0 classifier: not attached",
     ]
 
     live.apply(made, None)
@@ -88,12 +88,12 @@ def test_problems_touch_nothing(host, generation):
 def test_applying_again_writes_nothing(host, generation, monkeypatch):
     made = generation(EDGE)
     live.apply(made, None)
-    attached = clsact.attached(socket.if_nametoindex("eth0"))
+    attached = clsact.attached(socket.if_nametoindex("eth0"), clsact.Point.EGRESS)
     monkeypatch.setattr(command, "batch", lambda lines: pytest.fail(f"wrote {lines}"))
 
     live.apply(made, 60)
 
-    assert clsact.attached(socket.if_nametoindex("eth0")) == attached
+    assert clsact.attached(socket.if_nametoindex("eth0"), clsact.Point.EGRESS) == attached
 
 
 def test_a_change_keeps_backlogs_and_counters(host, generation, send):
@@ -347,7 +347,7 @@ def test_a_new_object_replaces_the_program_in_one_step(host, generation, send):
     made = generation(EDGE)
     live.apply(made, None)
     newer = generation(EDGE)
-    with (newer / classifier.OBJECT).open("ab") as file:
+    with (newer / program.OBJECT).open("ab") as file:
         file.write(b"\0")  # another digest, the same program
 
     assert live.diff(newer) == ["~ eth0 classifier: another program is attached in its place"]
@@ -390,7 +390,7 @@ def test_what_the_kernel_lacks_is_named_and_nothing_is_touched(host, generation,
 
 def test_a_missing_object_is_named(host, generation):
     made = generation(EDGE)
-    (made / classifier.OBJECT).unlink()
+    (made / program.OBJECT).unlink()
 
     assert "tc.bpf.o is missing" in live.problems(made)[0]
     with pytest.raises(Failed, match=r"tc\.bpf\.o"):
@@ -412,7 +412,7 @@ def test_what_the_classifier_cannot_hold_is_named(host, generation, matchers, to
 
 def test_an_object_the_kernel_refuses_is_named(host, generation):
     made = generation(EDGE)
-    shutil.copy("/bin/true", made / classifier.OBJECT)
+    shutil.copy("/bin/true", made / program.OBJECT)
 
     assert "BPF object" in live.problems(made)[0]
 

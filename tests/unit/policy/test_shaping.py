@@ -280,3 +280,52 @@ def test_as_many_classes_as_are_allowed_have_an_id_each():
     assert min(found) >= FIRST_MINOR
     assert max(found) <= LAST_MINOR
     assert MAJOR not in found
+
+
+def policed(*changes):
+    """The example's tree, and a policer for what comes in."""
+    classes = {"web": {"priority": 1, "guarantee": "1mbit", "match": [{"protocol": "tcp"}]}, "rest": REST}
+    return both_ways(("method", "police"), ("classes", classes), *changes)
+
+
+def test_what_comes_in_may_be_policed_instead():
+    policy = check(*policed()).policy
+    assert policy is not None
+    interfaces = compile_host(policy, "edge1.lhr1").document["tc"]["interfaces"]
+
+    assert [(one["name"], one["device"], one.get("policed")) for one in interfaces] == [
+        ("uplink", "eth0", None),
+        ("uplink in", "eth0", True),
+    ]
+
+
+LEAVES = {
+    "a": {"priority": 0, "guarantee": "1mbit", "leaf": {"kind": "pfifo"}, "match": [{"dscp": "ef"}]},
+    "rest": REST,
+}
+NESTED = {"a": {"priority": 0, "guarantee": "2mbit", "classes": {"b": REST}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "message"),
+    [
+        ([("direction", "out")], "method", "only what comes in can be policed"),
+        ([("adopt", True)], "adopt", "a policer takes no root qdisc over"),
+        ([("classes", LEAVES)], "classes.a.leaf", "nothing queues there"),
+        ([("classes", NESTED)], "classes.a.classes", "only trees have classes inside classes"),
+    ],
+)
+def test_what_needs_a_queue_is_refused_where_nothing_waits(changes, where, message):
+    found = errors(*policed(*changes))
+
+    assert message in found[f"traffic.shaping[1].{where}"]
+
+
+def test_a_policer_has_at_most_as_many_classes_as_the_data_path_holds():
+    many = {f"c{n}": {"priority": 1, "guarantee": "8kbit", "match": [{"source_port": n}]} for n in range(1, 65)}
+    classes = {"rest": REST, **many}
+    for each in many.values():
+        each["match"][0]["protocol"] = "tcp"
+    found = errors(*policed(("classes", classes)))
+
+    assert "65 classes of 'uplink', which is policed" in found["traffic.shaping[1].classes"]

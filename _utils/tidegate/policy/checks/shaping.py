@@ -16,6 +16,7 @@ from tidegate.tc.section import DEEPEST, MOST_CLASSES
 ADDRESSES = frozenset({"source", "destination"})
 ON_THE_WAY_OUT = ("fwmark", "cgroup", "from_interface")
 """What is known of a packet only once the host has done something with it."""
+NEEDS = {"classes": "only trees have classes inside classes", "leaf": "nothing queues there"}
 Classes = Mapping[str, TrafficClass]
 
 
@@ -31,6 +32,7 @@ def check(draft: Draft) -> Iterator[Problem]:
             yield from _classes(draft, tree.classes, path)
         yield from _all_rates(draft, tree, path)
         yield from _ways(draft, tree, path)
+        yield from _policed(draft, tree, path)
         other: dict[int, list[str]] = {}
         for host in sorted(draft.policy.index.select(tree.match)):
             first = taken.setdefault((host, tree.interface, tree.direction), position)
@@ -79,6 +81,32 @@ def _ways(draft: Draft, tree: Tree, path: KeyPath) -> Iterator[Problem]:
                         "an interface that every matched host has",
                     )
                     yield Problem(message, (*here, "from_interface"), name, expected, suggest(name, known))
+
+
+def _policed(draft: Draft, tree: Tree, path: KeyPath) -> Iterator[Problem]:
+    """What needs a queue, or a tree, where nothing waits."""
+    if tree.method != "police":
+        return
+    if tree.direction == "out":
+        yield Problem(
+            "only what comes in can be policed",
+            (*path, "method"),
+            "police",
+            "shape, or direction: in",
+            "What is sent can wait for its turn instead of being dropped.",
+        )
+    if tree.adopt:
+        yield Problem("a policer takes no root qdisc over", (*path, "adopt"), True, "no adopt")
+    below: KeyPath = path if tree.classes else ("shaping_profiles", str(tree.profile))
+    classes = dict(classes_of(tree, draft.policy.shaping_profiles))
+    for name, class_ in classes.items():
+        for key in ("classes", "leaf"):
+            if getattr(class_, key):
+                message = f"'{tree.interface}' is policed on its way in, and {NEEDS[key]}"
+                yield Problem(message, (*_path(below, (name,)), key), expected=f"no {key}, or method: shape")
+    if len(classes) > MOST_ENTRIES:
+        message = f"{len(classes)} classes of '{tree.interface}', which is policed"
+        yield Problem(message, (*below, "classes"), expected=f"at most {MOST_ENTRIES}, or method: shape")
 
 
 def _all_rates(draft: Draft, tree: Tree, path: KeyPath) -> Iterator[Problem]:
