@@ -31,10 +31,10 @@ def main() -> None:
             found["nanoseconds a packet"] = classifying(folder)
         if options.only in (None, "change"):
             found["seconds, live"] = changing(folder, options.customers)
-        if options.only in (None, "flow"):
-            found["mbit/s"] = flowing(folder)
         if options.only in (None, "make"):
             found["seconds to make"] = making(folder, options.customers)
+        if options.only in (None, "flow"):
+            found["mbit/s"] = flowing(folder)
     if options.json:
         print(json.dumps(found, indent=1))
         return
