@@ -63,12 +63,6 @@ struct group {
 	__u32 class[GROUP_CLASSES];
 };
 
-/* An address of a packet in full length; the side is 0 for the destination, 1 for the source. */
-struct host {
-	__u32 side_and_family;
-	__u32 word[4];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SLOTS);
@@ -106,15 +100,17 @@ struct {
 		});                                            \
 	} name SEC(".maps")
 
-#define CUSTOMER_TRIE(name, address_bytes)                               \
-	INNER_TABLE(name, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC,      \
+/* Both have the same keys, a prefix's length and its address, as parse() leaves them: none is made for a look-up. */
+#define CUSTOMER_TABLES(end, address_bytes)                                                   \
+	INNER_TABLE(host_##end, BPF_MAP_TYPE_HASH, 0, sizeof(__u32) + (address_bytes),        \
+		    sizeof(struct group));                                                    \
+	INNER_TABLE(customer_##end, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC,                 \
 		    sizeof(__u32) + (address_bytes), sizeof(struct group))
 
-CUSTOMER_TRIE(customer_source4, 4);
-CUSTOMER_TRIE(customer_source6, 16);
-CUSTOMER_TRIE(customer_to4, 4);
-CUSTOMER_TRIE(customer_to6, 16);
-INNER_TABLE(customer_host, BPF_MAP_TYPE_HASH, 0, sizeof(struct host), sizeof(struct group));
+CUSTOMER_TABLES(source4, 4);
+CUSTOMER_TABLES(source6, 16);
+CUSTOMER_TABLES(to4, 4);
+CUSTOMER_TABLES(to6, 16);
 INNER_TABLE(group_class, BPF_MAP_TYPE_ARRAY, BPF_F_INNER_MAP, sizeof(__u32), sizeof(__u32));
 
 static __always_inline __u64 match_key(const struct choice *choice, __u32 index, __u32 kind, __u64 value)
@@ -125,23 +121,23 @@ static __always_inline __u64 match_key(const struct choice *choice, __u32 index,
 	return word ? *word : choice->any[kind];
 }
 
-/* The customer of an address, if it has one. Only what some customer is chosen by is looked up. */
-static __always_inline const struct group *group_by(const struct choice *choice, __u32 index, __u32 side, __u8 family,
+/*
+ * The customer of an address, if it has one; the side is 0 for the destination, 1 for the source. Only what some customer is
+ * chosen by is looked up.
+ */
+static __always_inline const struct group *group_by(const struct choice *choice, __u32 index, __u32 side, void *hosts,
 				      void *tries, const struct address *address)
 {
 	const struct group *found = 0;
+	void *table;
 
 	if (choice->uses & (CHOOSES_HOST_TO << side)) {
-		void *hosts = bpf_map_lookup_elem(&customer_host, &index);
-		struct host host = {.side_and_family = side << 8 | family};
-
-		__builtin_memcpy(host.word, address->word, sizeof(host.word));
-		found = hosts ? bpf_map_lookup_elem(hosts, &host) : 0;
+		table = bpf_map_lookup_elem(hosts, &index);
+		found = table ? bpf_map_lookup_elem(table, address) : 0;
 	}
 	if (!found && choice->uses & (CHOOSES_PREFIX_TO << side)) {
-		void *trie = bpf_map_lookup_elem(tries, &index);
-
-		found = trie ? bpf_map_lookup_elem(trie, address) : 0;
+		table = bpf_map_lookup_elem(tries, &index);
+		found = table ? bpf_map_lookup_elem(table, address) : 0;
 	}
 	return found;
 }
@@ -152,14 +148,14 @@ static __always_inline const struct group *group_of(const struct choice *choice,
 	const struct group *found;
 
 	if (packet->family == 4)
-		found = group_by(choice, index, 0, 4, &customer_to4, &packet->destination);
+		found = group_by(choice, index, 0, &host_to4, &customer_to4, &packet->destination);
 	else
-		found = group_by(choice, index, 0, 6, &customer_to6, &packet->destination);
+		found = group_by(choice, index, 0, &host_to6, &customer_to6, &packet->destination);
 	if (found || !(choice->uses & (CHOOSES_HOST_SOURCE | CHOOSES_PREFIX_SOURCE)))
 		return found;
 	if (packet->family == 4)
-		return group_by(choice, index, 1, 4, &customer_source4, &packet->source);
-	return group_by(choice, index, 1, 6, &customer_source6, &packet->source);
+		return group_by(choice, index, 1, &host_source4, &customer_source4, &packet->source);
+	return group_by(choice, index, 1, &host_source6, &customer_source6, &packet->source);
 }
 
 /* How many bits are set (Warren, Hacker's Delight, 5-1): BPF has no such instruction. */

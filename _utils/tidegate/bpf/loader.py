@@ -21,7 +21,7 @@ from tidegate.bpf import libbpf
 from tidegate.bpf.matcher import Slot
 from tidegate.host.errors import Failed
 
-MAPS_VERSION = "v2"
+MAPS_VERSION = "v3"
 """Changes with the layout of any map in ``bpf/``: a new program must never reuse what an old one understood."""
 
 

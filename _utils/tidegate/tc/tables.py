@@ -28,7 +28,6 @@ MAX_KEYS = 2048
 HOST, PREFIX, DSCP = (1 << 8, 1 << 9), (1 << 10, 1 << 11), 1 << 12
 """``enum choice_uses``: for each side, to whom and from whom."""
 _SIDES = ("to", "source")
-_HOST = struct.Struct("=I")
 _INSIDE = 8
 _GROUP = struct.Struct(f"=QII{_INSIDE}I")
 """``struct group``, with its first classes inside."""
@@ -51,11 +50,11 @@ class Choice(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Extras:
-    """What one slot holds; ``hosts`` and ``prefixes`` lead from addresses to ``struct group``."""
+    """What one slot holds; ``hosts`` and ``prefixes`` lead, by end (``to4``), from addresses to ``struct group``."""
 
     choice: Choice
     keys: dict[tuple[int, int], int] = field(default_factory=dict)
-    hosts: dict[bytes, bytes] = field(default_factory=dict)
+    hosts: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
     prefixes: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
     classes: tuple[int, ...] = ()
 
@@ -112,8 +111,9 @@ def extras(tree: Chosen, cgroup: Callable[[str], int] | None = None) -> Extras:
     hosts, prefixes = _addresses(tree.groups, groups)
     choice.uses |= DSCP if marks else 0
     for side, name in enumerate(_SIDES):
-        choice.uses |= HOST[side] if any(_HOST.unpack_from(key)[0] >> 8 == side for key in hosts) else 0
-        choice.uses |= PREFIX[side] if prefixes.keys() & {f"{name}4", f"{name}6"} else 0
+        ends = {f"{name}4", f"{name}6"}
+        choice.uses |= HOST[side] if hosts.keys() & ends else 0
+        choice.uses |= PREFIX[side] if prefixes.keys() & ends else 0
     return Extras(choice, keys, hosts, prefixes, classes)
 
 
@@ -127,10 +127,10 @@ def fill(maps: Mapping[str, int], number: int, wanted: Extras) -> None:
         libbpf.map_update(maps["keys"], struct.pack("=IIQ", number, kind, value), struct.pack("=Q", word))
     for side in _SIDES:
         for family, size in ((4, 4), (6, 16)):
-            name = f"customer_{side}{family}"
+            end = f"{side}{family}"
+            _inner(maps, f"host_{end}", index, (_HASH, 4 + size, _GROUP.size, 0), wanted.hosts.get(end, {}))
             shape = (libbpf.MAP_TYPE_LPM_TRIE, 4 + size, _GROUP.size, libbpf.F_NO_PREALLOC)
-            _inner(maps, name, index, shape, wanted.prefixes.get(f"{side}{family}", {}))
-    _inner(maps, "customer_host", index, (_HASH, 20, _GROUP.size, 0), wanted.hosts)
+            _inner(maps, f"customer_{end}", index, shape, wanted.prefixes.get(end, {}))
     packed = [struct.pack("=I", each) for each in wanted.classes]
     _inner(maps, "group_class", index, (_ARRAY, 4, 4, _F_INNER_MAP), _numbered(packed))
     libbpf.map_update(maps["choices"], index, bytes(wanted.choice))
@@ -171,19 +171,16 @@ def _values(condition: object, cgroup: Callable[[str], int]) -> list[int] | None
 
 def _addresses(
     groups: Sequence[Group], values: Sequence[bytes]
-) -> tuple[dict[bytes, bytes], dict[str, dict[bytes, bytes]]]:
-    hosts: dict[bytes, bytes] = {}
+) -> tuple[dict[str, dict[bytes, bytes]], dict[str, dict[bytes, bytes]]]:
+    hosts: dict[str, dict[bytes, bytes]] = {}
     prefixes: dict[str, dict[bytes, bytes]] = {}
     for group, value in zip(groups, values, strict=True):
-        for side, texts in ((0, group.destination), (1, group.source)):
+        for name, texts in (("to", group.destination), ("source", group.source)):
             for text in texts:
                 size, network, length = parse_prefix(text)
-                address, family = network.to_bytes(size, "big"), 4 if size == 4 else 6
-                if length == size * 8:
-                    hosts[_HOST.pack(side << 8 | family) + address.ljust(16, b"\0")] = value
-                else:
-                    trie = prefixes.setdefault(f"{_SIDES[side]}{family}", {})
-                    trie[struct.pack("=I", length) + address] = value
+                tables = hosts if length == size * 8 else prefixes
+                table = tables.setdefault(f"{name}{4 if size == 4 else 6}", {})
+                table[struct.pack("=I", length) + network.to_bytes(size, "big")] = value
     return hosts, prefixes
 
 

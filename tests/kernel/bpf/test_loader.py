@@ -50,7 +50,7 @@ def test_maps_are_pinned_and_reused(machine, objects):
 
 def test_a_private_instance_pins_nothing(machine, objects):
     with load(objects / "tc.bpf.o") as loaded:
-        assert set(loaded.programs) == {"tidegate_tc"}
+        assert set(loaded.programs) == {"tidegate_tc", "tidegate_police"}
     assert not paths().bpffs.exists()
     assert [path for path in (machine / "bpf").iterdir() if path.suffix != ".debug"] == []
 

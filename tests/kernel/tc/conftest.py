@@ -90,3 +90,26 @@ def arrived(wire):
             return received
 
         yield count
+
+
+@pytest.fixture
+def come(wire):
+    """A function that has the peer send so many datagrams at once; how many arrived."""
+
+    def come(count=1, port=7, size=100):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+            receiver.bind(("198.51.100.2", port))
+            receiver.settimeout(0.5)
+            with wire.peer.entered():
+                sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with sender:
+                for _ in range(count):
+                    sender.sendto(b"x" * size, ("198.51.100.2", port))
+            received = 0
+            with contextlib.suppress(TimeoutError):
+                while received < count:
+                    receiver.recv(4000)
+                    received += 1
+            return received
+
+    return come

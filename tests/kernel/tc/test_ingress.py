@@ -36,31 +36,6 @@ def kernel(host):
         pytest.skip(f"this kernel cannot shape what comes in: {refusal}")
 
 
-@pytest.fixture
-def come(wire):
-    """A function that has the peer send datagrams to the host; how many of them arrived there."""
-
-    def come(count=1, port=HIGH_PORT):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-            receiver.bind(("198.51.100.2", port))
-            receiver.settimeout(0.5)
-            with wire.peer.entered():
-                sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            with sender:
-                for _ in range(count):
-                    sender.sendto(b"x" * 100, ("198.51.100.2", port))
-            received = 0
-            try:
-                while received < count:
-                    receiver.recv(2000)
-                    received += 1
-            except TimeoutError:
-                pass
-            return received
-
-    return come
-
-
 def packets(generation):
     return {name: figures["packets"] for name, figures in live.counters(generation)["tgi-eth0"].items()}
 

@@ -15,7 +15,7 @@ from tidegate.tc.policer import load
 
 MBIT = 1_000_000
 LINK = 20 * MBIT
-HIGH_PORT, LOW_PORT, OTHER_PORT = 1001, 1002, 1003
+HIGH_PORT, LOW_PORT = 7, 9
 SECONDS = 2.0
 
 
@@ -39,29 +39,6 @@ OUT = shaped(traffic_class("all", 0x10, 0, MBIT, LINK, default=True), rate=LINK)
 
 def counts(generation):
     return live.counters(generation)["eth0 in"]
-
-
-@pytest.fixture
-def come(wire):
-    """A function that has the peer send so many datagrams at once; how many arrived."""
-
-    def come(count=3, port=HIGH_PORT, size=100):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-            receiver.bind(("198.51.100.2", port))
-            receiver.settimeout(0.5)
-            with wire.peer.entered():
-                sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            with sender:
-                for _ in range(count):
-                    sender.sendto(b"x" * size, ("198.51.100.2", port))
-            received = 0
-            with contextlib.suppress(TimeoutError):
-                while received < count:
-                    receiver.recv(4000)
-                    received += 1
-            return received
-
-    return come
 
 
 @pytest.fixture
