@@ -86,31 +86,10 @@ struct {
 	__type(value, __u64);
 } keys SEC(".maps");
 
-#define INNER_TABLE(name, kind, flags, key_bytes, value_bytes) \
-	struct {                                               \
-		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);      \
-		__uint(max_entries, SLOTS);                    \
-		__uint(key_size, sizeof(__u32));               \
-		__array(values, struct {                       \
-			__uint(type, kind);                    \
-			__uint(map_flags, flags);              \
-			__uint(max_entries, 1);                \
-			__uint(key_size, key_bytes);           \
-			__uint(value_size, value_bytes);       \
-		});                                            \
-	} name SEC(".maps")
-
-/* Both have the same keys, a prefix's length and its address, as parse() leaves them: none is made for a look-up. */
-#define CUSTOMER_TABLES(end, address_bytes)                                                   \
-	INNER_TABLE(host_##end, BPF_MAP_TYPE_HASH, 0, sizeof(__u32) + (address_bytes),        \
-		    sizeof(struct group));                                                    \
-	INNER_TABLE(customer_##end, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC,                 \
-		    sizeof(__u32) + (address_bytes), sizeof(struct group))
-
-CUSTOMER_TABLES(source4, 4);
-CUSTOMER_TABLES(source6, 16);
-CUSTOMER_TABLES(to4, 4);
-CUSTOMER_TABLES(to6, 16);
+ADDRESS_TABLES(customer_source4, 4, sizeof(struct group));
+ADDRESS_TABLES(customer_source6, 16, sizeof(struct group));
+ADDRESS_TABLES(customer_to4, 4, sizeof(struct group));
+ADDRESS_TABLES(customer_to6, 16, sizeof(struct group));
 INNER_TABLE(group_class, BPF_MAP_TYPE_ARRAY, BPF_F_INNER_MAP, sizeof(__u32), sizeof(__u32));
 
 static __always_inline __u64 match_key(const struct choice *choice, __u32 index, __u32 kind, __u64 value)
@@ -121,26 +100,10 @@ static __always_inline __u64 match_key(const struct choice *choice, __u32 index,
 	return word ? *word : choice->any[kind];
 }
 
-/*
- * The customer of an address, if it has one; the side is 0 for the destination, 1 for the source. Only what some customer is
- * chosen by is looked up.
- */
-static __always_inline const struct group *group_by(const struct choice *choice, __u32 index, __u32 side, void *hosts,
-				      void *tries, const struct address *address)
-{
-	const struct group *found = 0;
-	void *table;
-
-	if (choice->uses & (CHOOSES_HOST_TO << side)) {
-		table = bpf_map_lookup_elem(hosts, &index);
-		found = table ? bpf_map_lookup_elem(table, address) : 0;
-	}
-	if (!found && choice->uses & (CHOOSES_PREFIX_TO << side)) {
-		table = bpf_map_lookup_elem(tries, &index);
-		found = table ? bpf_map_lookup_elem(table, address) : 0;
-	}
-	return found;
-}
+/* The customer of an address, if it has one; the side is 0 for the destination, 1 for the source. */
+#define GROUP_BY(table, choice, index, side, address)                                          \
+	look_up_address(&table##_host, &table, index, address, (choice)->uses & (CHOOSES_HOST_TO << (side)), \
+			(choice)->uses & (CHOOSES_PREFIX_TO << (side)))
 
 /* To whom a packet goes is asked before from whom it comes. */
 static __always_inline const struct group *group_of(const struct choice *choice, __u32 index, const struct packet *packet)
@@ -148,14 +111,14 @@ static __always_inline const struct group *group_of(const struct choice *choice,
 	const struct group *found;
 
 	if (packet->family == 4)
-		found = group_by(choice, index, 0, &host_to4, &customer_to4, &packet->destination);
+		found = GROUP_BY(customer_to4, choice, index, 0, &packet->destination);
 	else
-		found = group_by(choice, index, 0, &host_to6, &customer_to6, &packet->destination);
+		found = GROUP_BY(customer_to6, choice, index, 0, &packet->destination);
 	if (found || !(choice->uses & (CHOOSES_HOST_SOURCE | CHOOSES_PREFIX_SOURCE)))
 		return found;
 	if (packet->family == 4)
-		return group_by(choice, index, 1, &host_source4, &customer_source4, &packet->source);
-	return group_by(choice, index, 1, &host_source6, &customer_source6, &packet->source);
+		return GROUP_BY(customer_source4, choice, index, 1, &packet->source);
+	return GROUP_BY(customer_source6, choice, index, 1, &packet->source);
 }
 
 /* How many bits are set (Warren, Hacker's Delight, 5-1): BPF has no such instruction. */

@@ -43,6 +43,10 @@ enum uses {
 	USES_ICMP_TYPE = 1 << 10,
 	USES_FRAGMENT = 1 << 11,
 	USES_LENGTH = 1 << 12,
+	USES_SOURCE4_HOST = 1 << 13,
+	USES_SOURCE6_HOST = 1 << 14,
+	USES_DESTINATION4_HOST = 1 << 15,
+	USES_DESTINATION6_HOST = 1 << 16,
 };
 
 struct action {
@@ -113,25 +117,33 @@ struct {
 PORT_TABLE(source_port);
 PORT_TABLE(destination_port);
 
-/* A trie per slot, made by userspace as large as its prefixes need; none at all if they need none. */
-#define PREFIX_TABLE(name, address_size)                                  \
-	struct {                                                          \
-		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                 \
-		__uint(max_entries, SLOTS);                               \
-		__uint(key_size, sizeof(__u32));                          \
-		__array(values, struct {                                  \
-			__uint(type, BPF_MAP_TYPE_LPM_TRIE);              \
-			__uint(map_flags, BPF_F_NO_PREALLOC);             \
-			__uint(max_entries, 1);                           \
-			__uint(key_size, sizeof(__u32) + (address_size)); \
-			__uint(value_size, sizeof(__u64));                \
-		});                                                       \
+/* A table per slot, made by userspace as large as it needs; none at all if it needs none. */
+#define INNER_TABLE(name, kind, flags, key_bytes, value_bytes) \
+	struct {                                               \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);      \
+		__uint(max_entries, SLOTS);                    \
+		__uint(key_size, sizeof(__u32));               \
+		__array(values, struct {                       \
+			__uint(type, kind);                    \
+			__uint(map_flags, flags);              \
+			__uint(max_entries, 1);                \
+			__uint(key_size, key_bytes);           \
+			__uint(value_size, value_bytes);       \
+		});                                            \
 	} name SEC(".maps")
 
-PREFIX_TABLE(source4, 4);
-PREFIX_TABLE(source6, 16);
-PREFIX_TABLE(destination4, 4);
-PREFIX_TABLE(destination6, 16);
+/*
+ * Addresses in full length stand in a hash table and are found first, other prefixes in a trie. Both have the same keys, a
+ * prefix's length and its address, as parse() leaves them: none is made for a look-up.
+ */
+#define ADDRESS_TABLES(name, address_bytes, value_bytes)                                                         \
+	INNER_TABLE(name##_host, BPF_MAP_TYPE_HASH, 0, sizeof(__u32) + (address_bytes), value_bytes);            \
+	INNER_TABLE(name, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, sizeof(__u32) + (address_bytes), value_bytes)
+
+ADDRESS_TABLES(source4, 4, sizeof(__u64));
+ADDRESS_TABLES(source6, 16, sizeof(__u64));
+ADDRESS_TABLES(destination4, 4, sizeof(__u64));
+ADDRESS_TABLES(destination6, 16, sizeof(__u64));
 
 /* Which slot is in force now. The clock is read only while a deadline is pending. */
 static __always_inline __u32 slot_in_force(void)
@@ -185,34 +197,47 @@ __noinline __u64 match_length(const struct slot *slot, __u32 length)
 	return slot->length_word[at & (LENGTH_STEPS - 1)];
 }
 
-/* `any`: the word of the entries that take any address; every word in the trie includes it. */
-static __always_inline __u64 match_prefix(void *table, __u32 index, const struct address *address, __u64 any)
+/* What a table pair knows of an address; only what some entry asks is looked up. */
+static __always_inline void *look_up_address(void *hosts, void *tries, __u32 index, const struct address *address,
+					     bool in_hosts, bool in_tries)
 {
-	void *trie = bpf_map_lookup_elem(table, &index);
-	__u64 *word;
+	void *found = 0, *table;
 
-	if (!trie)
-		return any;
-	word = bpf_map_lookup_elem(trie, address);
-	return word ? *word : any;
+	if (in_hosts) {
+		table = bpf_map_lookup_elem(hosts, &index);
+		found = table ? bpf_map_lookup_elem(table, address) : 0;
+	}
+	if (!found && in_tries) {
+		table = bpf_map_lookup_elem(tries, &index);
+		found = table ? bpf_map_lookup_elem(table, address) : 0;
+	}
+	return found;
 }
+
+/* `any`: the word of the entries that take any address; every word in the tables includes it. */
+#define MATCH_ADDRESS(table, index, address, uses, host_bit, trie_bit, any)                                     \
+	({                                                                                                      \
+		__u64 *word = look_up_address(&table##_host, &table, index, address, (uses) & (host_bit),       \
+					      (uses) & (trie_bit));                                             \
+		word ? *word : (any);                                                                           \
+	})
 
 static __always_inline __u64 match_source(const struct slot *slot, __u32 index, const struct packet *packet)
 {
-	if (packet->family == 4 && slot->uses & USES_SOURCE4)
-		return match_prefix(&source4, index, &packet->source, slot->any_source);
-	if (packet->family == 6 && slot->uses & USES_SOURCE6)
-		return match_prefix(&source6, index, &packet->source, slot->any_source);
-	return slot->any_source;
+	if (packet->family == 4)
+		return MATCH_ADDRESS(source4, index, &packet->source, slot->uses, USES_SOURCE4_HOST, USES_SOURCE4,
+				     slot->any_source);
+	return MATCH_ADDRESS(source6, index, &packet->source, slot->uses, USES_SOURCE6_HOST, USES_SOURCE6,
+			     slot->any_source);
 }
 
 static __always_inline __u64 match_destination(const struct slot *slot, __u32 index, const struct packet *packet)
 {
-	if (packet->family == 4 && slot->uses & USES_DESTINATION4)
-		return match_prefix(&destination4, index, &packet->destination, slot->any_destination);
-	if (packet->family == 6 && slot->uses & USES_DESTINATION6)
-		return match_prefix(&destination6, index, &packet->destination, slot->any_destination);
-	return slot->any_destination;
+	if (packet->family == 4)
+		return MATCH_ADDRESS(destination4, index, &packet->destination, slot->uses, USES_DESTINATION4_HOST,
+				     USES_DESTINATION4, slot->any_destination);
+	return MATCH_ADDRESS(destination6, index, &packet->destination, slot->uses, USES_DESTINATION6_HOST,
+			     USES_DESTINATION6, slot->any_destination);
 }
 
 static __always_inline __u64 match_ports(const struct slot *slot, __u32 index, const struct packet *packet)

@@ -17,6 +17,7 @@ from typing import Any
 from tidegate.bpf.abi import Batch, LinkCreate, LinkInfo, MapCreate, MapInfo, ProgramInfo, TestRun, XdpQuery
 from tidegate.host.errors import Failed
 
+MAP_TYPE_HASH = 1
 MAP_TYPE_LRU_HASH = 9
 MAP_TYPE_LPM_TRIE = 11
 F_NO_PREALLOC = 1

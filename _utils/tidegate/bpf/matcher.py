@@ -27,7 +27,8 @@ NO_LENGTH = (0xFFFFFFFF, 0)
 PARTS = ("whole", "first", "later")
 """``enum fragment_part``; a fourth stands for packets that hide which part they are."""
 PREFIX_TABLES = {"source4": 4, "source6": 16, "destination4": 4, "destination6": 16}
-"""Names of the longest-prefix-match tables and the size of an address in each."""
+"""Names of the longest-prefix-match tables and the size of an address in each; beside each stands a hash table of
+addresses in full length, with ``_host`` behind its name."""
 
 USES = {
     "source4": 1 << 0,
@@ -43,6 +44,10 @@ USES = {
     "icmp_type": 1 << 10,
     "fragment": 1 << 11,
     "length": 1 << 12,
+    "source4_host": 1 << 13,
+    "source6_host": 1 << 14,
+    "destination4_host": 1 << 15,
+    "destination6_host": 1 << 16,
 }
 """``enum uses``: the dimensions that the program must look up, because some entry asks."""
 
@@ -111,7 +116,7 @@ class Entry:
 class Tables:
     """Everything one slot holds. Port tables are 65,536 words in native order, or ``None`` if no entry asks for ports.
 
-    ``prefixes`` maps a trie's keys (prefix length and address, as the kernel wants them) to words. ``limits`` is what
+    ``prefixes`` maps, by table, keys (prefix length and address, as the kernel wants them) to words. ``limits`` is what
     XDP keeps of rate limits, ``None`` if there are none.
     """
 

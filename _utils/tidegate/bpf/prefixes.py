@@ -1,14 +1,14 @@
-"""From conditions on addresses to the tries that ``bpf/match.h`` looks them up in. Pure.
+"""From conditions on addresses to the tables that ``bpf/match.h`` looks them up in. Pure.
 
-A trie's key is a prefix length and an address as the kernel wants them; its value is the word of the entries that the
-prefix belongs to, those of the prefixes that cover it included.
+A key is a prefix length and an address as the kernel wants them; its value is the word of the entries that the prefix
+belongs to, those of the prefixes that cover it included. Addresses in full length are in tables of their own.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tidegate.host.errors import Refused
 
@@ -18,7 +18,7 @@ _LENGTH = struct.Struct("=I")
 
 
 def prefix_words(side: str, conditions: Sequence[list[str] | None], any_word: int) -> dict[str, dict[bytes, bytes]]:
-    """Both families' tries for one side, ``source`` or ``destination``.
+    """Both families' tables for one side, ``source`` or ``destination``: ``source4``, ``source4_host`` and so on.
 
     Args:
         side: Whose addresses.
@@ -28,14 +28,41 @@ def prefix_words(side: str, conditions: Sequence[list[str] | None], any_word: in
     Raises:
         Refused: A prefix that is none.
     """
-    own: dict[int, dict[int, int]] = {_V4: {}, _V6: {}}
+    hosts: dict[int, dict[bytes, int]] = {_V4: {}, _V6: {}}
+    wider: dict[int, dict[int, int]] = {_V4: {}, _V6: {}}
     for number, condition in enumerate(conditions):
         bit = 1 << number
         for text in condition or ():
-            size, network, length = parse_prefix(text)
-            key, words = network << 8 | length, own[size]
-            words[key] = words.get(key, 0) | bit
-    return {f"{side}4": _inherited(own[_V4], _V4, any_word), f"{side}6": _inherited(own[_V6], _V6, any_word)}
+            packed, length = _parsed(text)
+            size = len(packed)
+            if length == size * 8:
+                alike = hosts[size]
+                alike[packed] = alike.get(packed, 0) | bit
+            else:
+                key = _cut(packed, length) << 8 | length
+                wider[size][key] = wider[size].get(key, 0) | bit
+    tables: dict[str, dict[bytes, bytes]] = {}
+    for family, size in ((4, _V4), (6, _V6)):
+        name = f"{side}{family}"
+        tables[name], tables[f"{name}_host"] = _words(wider[size], hosts[size], size, any_word)
+    return tables
+
+
+def _words(
+    wider: Mapping[int, int], hosts: Mapping[bytes, int], size: int, any_word: int
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """Tables of wider prefixes and of hosts; where nothing is wider, hosts take over ``any_word`` alone."""
+    full = _LENGTH.pack(size * 8)
+    if not wider:
+        spelt = {word: _WORD.pack(word | any_word) for word in set(hosts.values())}
+        return {}, {full + address: spelt[word] for address, word in hosts.items()}
+    both = {**wider, **{int.from_bytes(address, "big") << 8 | size * 8: word for address, word in hosts.items()}}
+    found = _inherited(both, size, any_word)
+    apart = {full + address for address in hosts}
+    return (
+        {key: word for key, word in found.items() if key not in apart},
+        {key: found[key] for key in apart},
+    )
 
 
 def _inherited(own: dict[int, int], size: int, any_word: int) -> dict[bytes, bytes]:
@@ -64,6 +91,16 @@ def _inherited(own: dict[int, int], size: int, any_word: int) -> dict[bytes, byt
 
 def parse_prefix(text: str) -> tuple[int, int, int]:
     """A prefix as address size in bytes, network and length; host bits are cut off. Raises ``Refused``."""
+    packed, length = _parsed(text)
+    return len(packed), _cut(packed, length), length
+
+
+def _cut(packed: bytes, length: int) -> int:
+    spare = len(packed) * 8 - length
+    return int.from_bytes(packed, "big") >> spare << spare
+
+
+def _parsed(text: str) -> tuple[bytes, int]:
     address, slash, digits = text.partition("/")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
@@ -74,5 +111,4 @@ def parse_prefix(text: str) -> tuple[int, int, int]:
         raise Refused(f"{text!r} is not a prefix") from None
     if not 0 <= length <= bits:
         raise Refused(f"{text!r} is not a prefix: the length must be from 0 to {bits}")
-    spare = bits - length
-    return len(packed), int.from_bytes(packed, "big") >> spare << spare, length
+    return packed, length

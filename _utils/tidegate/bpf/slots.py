@@ -124,8 +124,10 @@ class Slots:
         grace()  # no program may still be reading what this slot held before the last flip
         slot = self._slots[number]
         slot.marker = 0
-        for table, address_size in PREFIX_TABLES.items():
-            self._fill_prefixes(table, number, address_size, tables.prefixes.get(table))
+        for table, size in PREFIX_TABLES.items():
+            tries, hosts = (libbpf.MAP_TYPE_LPM_TRIE, libbpf.F_NO_PREALLOC), (libbpf.MAP_TYPE_HASH, 0)
+            self._fill_addresses(table, number, size, tries, tables.prefixes.get(table))
+            self._fill_addresses(f"{table}_host", number, size, hosts, tables.prefixes.get(f"{table}_host"))
         self._fill_ports("source_port", number, tables.source_port)
         self._fill_ports("destination_port", number, tables.destination_port)
         if tables.limits is not None:
@@ -135,18 +137,21 @@ class Slots:
         self._slots[number] = tables.slot
         slot.marker = int(marker, 16)
 
-    def _fill_prefixes(self, table: str, number: int, address_size: int, words: dict[bytes, bytes] | None) -> None:
+    def _fill_addresses(
+        self, table: str, number: int, address_size: int, shape: tuple[int, int], words: dict[bytes, bytes] | None
+    ) -> None:
+        """Put a new inner table into a slot, of that kind and with those flags; none if it would be empty."""
         key = struct.pack("=I", number)
         if not words:
             libbpf.map_delete(self._maps[table], key)
             return
-        flags = libbpf.F_NO_PREALLOC
-        trie = libbpf.map_create(libbpf.MAP_TYPE_LPM_TRIE, table, 4 + address_size, 8, len(words), flags)
+        kind, flags = shape
+        inner = libbpf.map_create(kind, table[:15], 4 + address_size, 8, len(words), flags)
         try:
-            libbpf.map_update_all(trie, words)
-            libbpf.map_update(self._maps[table], key, struct.pack("=I", trie))
+            libbpf.map_update_all(inner, words)
+            libbpf.map_update(self._maps[table], key, struct.pack("=I", inner))
         finally:
-            os.close(trie)
+            os.close(inner)
 
     def _fill_ports(self, table: str, number: int, words: bytes | None) -> None:
         if words is None:

@@ -31,7 +31,7 @@ _SIDES = ("to", "source")
 _INSIDE = 8
 _GROUP = struct.Struct(f"=QII{_INSIDE}I")
 """``struct group``, with its first classes inside."""
-_ARRAY, _HASH = 2, 1
+_ARRAY = 2
 _F_INNER_MAP = 1 << 12
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -128,7 +128,13 @@ def fill(maps: Mapping[str, int], number: int, wanted: Extras) -> None:
     for side in _SIDES:
         for family, size in ((4, 4), (6, 16)):
             end = f"{side}{family}"
-            _inner(maps, f"host_{end}", index, (_HASH, 4 + size, _GROUP.size, 0), wanted.hosts.get(end, {}))
+            _inner(
+                maps,
+                f"customer_{end}_host",
+                index,
+                (libbpf.MAP_TYPE_HASH, 4 + size, _GROUP.size, 0),
+                wanted.hosts.get(end, {}),
+            )
             shape = (libbpf.MAP_TYPE_LPM_TRIE, 4 + size, _GROUP.size, libbpf.F_NO_PREALLOC)
             _inner(maps, f"customer_{end}", index, shape, wanted.prefixes.get(end, {}))
     packed = [struct.pack("=I", each) for each in wanted.classes]
