@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ctypes import c_uint32, c_uint64
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
-from tidegate.bpf.prefixes import prefix_words
+from tidegate.bpf.prefixes import Conditions, prefix_words, tables_used
 from tidegate.bpf.section import Matcher, PortRange
 from tidegate.host.errors import Refused
 
@@ -118,13 +119,29 @@ class Tables:
 
     ``prefixes`` maps, by table, keys (prefix length and address, as the kernel wants them) to words. ``limits`` is what
     XDP keeps of rate limits, ``None`` if there are none.
+
+    ``addresses`` are the conditions that ``prefixes`` is made from, by side, once somebody asks for it.
     """
 
     slot: Slot
     source_port: bytes | None = None
     destination_port: bytes | None = None
-    prefixes: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
+    addresses: Mapping[str, Conditions] = field(default_factory=dict)
     limits: bytes | None = None
+
+    @cached_property
+    def prefixes(self) -> dict[str, dict[bytes, bytes]]:
+        """The words of every prefix; raises ``Refused`` for one that is none."""
+        words = {
+            name: table
+            for side, conditions in self.addresses.items()
+            for name, table in prefix_words(side, conditions, self.any_word(side)).items()
+        }
+        return {name: table for name, table in words.items() if table}
+
+    def any_word(self, side: str) -> int:
+        """The entries that take any address of a side."""
+        return int(getattr(self.slot, f"any_{side}"))
 
 
 def tables(entries: Sequence[Entry], fallback: int = 0) -> Tables:
@@ -160,9 +177,9 @@ def tables(entries: Sequence[Entry], fallback: int = 0) -> Tables:
         "source_port": _port_words([matcher["source_port"] for matcher in matchers]),
         "destination_port": _port_words([matcher["destination_port"] for matcher in matchers]),
     }
-    prefixes = {
-        **prefix_words("source", [matcher["source"] for matcher in matchers], slot.any_source),
-        **prefix_words("destination", [matcher["destination"] for matcher in matchers], slot.any_destination),
+    addresses: dict[str, Conditions] = {
+        "source": [matcher["source"] for matcher in matchers],
+        "destination": [matcher["destination"] for matcher in matchers],
     }
     asked = {
         "protocol": any(matcher["protocol"] is not None for matcher in matchers),
@@ -170,9 +187,10 @@ def tables(entries: Sequence[Entry], fallback: int = 0) -> Tables:
         "device": any(entry.devices is not None for entry in entries),
         **further,
     }
-    used = [*(name for name, words in {**ports, **prefixes}.items() if words), *(name for name in asked if asked[name])]
+    used = {name for name, words in ports.items() if words} | {name for name in asked if asked[name]}
+    used = used.union(*(tables_used(side, conditions) for side, conditions in addresses.items()))
     slot.uses = sum(USES[name] for name in used)
-    return Tables(slot, **ports, prefixes={name: words for name, words in prefixes.items() if words})
+    return Tables(slot, **ports, addresses=addresses)
 
 
 def _fill_further(slot: Slot, matchers: Sequence[Matcher]) -> dict[str, bool]:

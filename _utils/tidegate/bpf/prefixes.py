@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 
 from tidegate.host.errors import Refused
 
+Conditions = Sequence[list[str] | None]
+"""The prefixes that each entry names, in order; ``None`` if it names none."""
 _V4, _V6 = 4, 16
 _WORD = struct.Struct("=Q")
 _LENGTH = struct.Struct("=I")
 
 
-def prefix_words(side: str, conditions: Sequence[list[str] | None], any_word: int) -> dict[str, dict[bytes, bytes]]:
+def prefix_words(side: str, conditions: Conditions, any_word: int) -> dict[str, dict[bytes, bytes]]:
     """Both families' tables for one side, ``source`` or ``destination``: ``source4``, ``source4_host`` and so on.
 
     Args:
@@ -46,6 +48,37 @@ def prefix_words(side: str, conditions: Sequence[list[str] | None], any_word: in
         name = f"{side}{family}"
         tables[name], tables[f"{name}_host"] = _words(wider[size], hosts[size], size, any_word)
     return tables
+
+
+def tables_used(side: str, conditions: Conditions) -> set[str]:
+    """The names of the tables that ``prefix_words`` would put something in, told from the texts as a whole.
+
+    Raises:
+        Refused: A text without a length that is no address.
+    """
+    found: set[str] = set()
+    for condition in conditions:
+        whole = "\n".join([*(condition or ()), ""])
+        if whole.count("/") != len(condition or ()) or ":" in whole:
+            found |= {table_and_key(side, text)[0] for text in condition or ()}
+        elif condition:
+            hosts = whole.count("/32\n")
+            found |= {f"{side}4_host"} if hosts else set()
+            found |= {f"{side}4"} if hosts < len(condition) else set()
+    return found
+
+
+def table_and_key(side: str, text: str) -> tuple[str, bytes]:
+    """The table that a prefix stands in, and its key there."""
+    packed, length = _parsed(text)
+    size = len(packed)
+    name = f"{side}{4 if size == _V4 else 6}{'_host' if length == size * 8 else ''}"
+    return name, _LENGTH.pack(length) + _cut(packed, length).to_bytes(size, "big")
+
+
+def spelt_word(word: int) -> bytes:
+    """A word as the tables have it."""
+    return _WORD.pack(word)
 
 
 def _words(

@@ -18,9 +18,12 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 from ctypes import c_uint64, sizeof
+from threading import Thread
 
 from tidegate.bpf import libbpf
 from tidegate.bpf.matcher import PORTS, PREFIX_TABLES, Slot, Tables
+from tidegate.bpf.patch import Patch, patch
+from tidegate.bpf.prefixes import Conditions
 from tidegate.host.errors import Failed
 
 _PORT_BYTES = PORTS * sizeof(c_uint64)
@@ -28,6 +31,8 @@ _MEMBARRIER = {"x86_64": 324, "aarch64": 283, "riscv64": 283, "s390x": 356, "ppc
 _MEMBARRIER_GLOBAL = 1
 _GRACE_SLEEP = 0.25
 NANOSECONDS = 10**9
+_ROOM = 16
+"""Prefixes for which a table has room beside an eighth of those that it holds: the next policy may have more."""
 
 
 class Slots:
@@ -66,12 +71,20 @@ class Slots:
         slot = self._slots[number]
         return [(action.value, action.counter) for action in slot.action[: int(slot.entries).bit_length()]]
 
-    def prepare(self, tables: Tables, marker: str, beside: Callable[[int], None] | None = None) -> int:
+    def prepare(
+        self,
+        tables: Tables,
+        marker: str,
+        beside: Callable[[int], None] | None = None,
+        former: Callable[[str], Mapping[str, Conditions] | None] | None = None,
+    ) -> int:
         """Have a slot hold this policy without putting it in force; return its number.
 
         The slot in force and the idle one are looked at first, so that a repeat, or the way back, costs nothing. If an
         unconfirmed policy is in force, it is taken back before its way back is overwritten. ``beside`` fills what else
-        belongs to a slot, given its number, before the marker makes it whole.
+        belongs to a slot, given its number, before the marker makes it whole. ``former`` tells the prefixes, by side,
+        that a marker was made of, or ``None`` if it does not know; where the idle slot's are known, only what differs
+        is written.
         """
         wanted = Slot.from_buffer_copy(tables.slot)
         wanted.marker = int(marker, 16)
@@ -80,7 +93,7 @@ class Slots:
                 return number
         self.settle()
         idle = 1 - self.in_force
-        self._fill(idle, tables, marker, beside)
+        self._fill(idle, tables, marker, beside, former)
         return idle
 
     def holds(self, tables: Tables, marker: str) -> bool:
@@ -118,16 +131,26 @@ class Slots:
     def _store(self, number: int, deadline: int) -> None:
         self._config.value = deadline << 1 | number  # ctypes stores an aligned 64-bit field by one instruction
 
-    def _fill(self, number: int, tables: Tables, marker: str, beside: Callable[[int], None] | None = None) -> None:
+    def _fill(
+        self,
+        number: int,
+        tables: Tables,
+        marker: str,
+        beside: Callable[[int], None] | None,
+        former: Callable[[str], Mapping[str, Conditions] | None] | None,
+    ) -> None:
         if int(marker, 16) == 0:
             raise Failed("a marker of zeros means an empty slot")
-        grace()  # no program may still be reading what this slot held before the last flip
+        waiting = Thread(target=grace)  # no program may still be reading what this slot held before the last flip
+        waiting.start()
+        held = self.marker(number)
+        before = former(held) if former and held else None
+        patches = _patches(before, tables) if before else None
+        waiting.join()
         slot = self._slots[number]
         slot.marker = 0
-        for table, size in PREFIX_TABLES.items():
-            tries, hosts = (libbpf.MAP_TYPE_LPM_TRIE, libbpf.F_NO_PREALLOC), (libbpf.MAP_TYPE_HASH, 0)
-            self._fill_addresses(table, number, size, tries, tables.prefixes.get(table))
-            self._fill_addresses(f"{table}_host", number, size, hosts, tables.prefixes.get(f"{table}_host"))
+        if patches is None or not all(self._patched(number, each) for each in patches):
+            self._fill_all_addresses(number, tables)
         self._fill_ports("source_port", number, tables.source_port)
         self._fill_ports("destination_port", number, tables.destination_port)
         if tables.limits is not None:
@@ -136,6 +159,30 @@ class Slots:
             beside(number)
         self._slots[number] = tables.slot
         slot.marker = int(marker, 16)
+
+    def _patched(self, number: int, patch: Patch) -> bool:
+        """Write into a slot's tables what differs; false where one is not there, or has no room."""
+        for table in patch.written.keys() | patch.removed.keys():
+            identifier = libbpf.map_lookup(self._maps[table], struct.pack("=I", number), 4)
+            if identifier is None:
+                return False
+            inner = libbpf.map_by_id(struct.unpack("=I", identifier)[0])
+            try:
+                for key in patch.removed.get(table, ()):
+                    libbpf.map_delete(inner, key)
+                for key, word in patch.written.get(table, {}).items():
+                    libbpf.map_update(inner, key, word)
+            except libbpf.BpfError:
+                return False
+            finally:
+                os.close(inner)
+        return True
+
+    def _fill_all_addresses(self, number: int, tables: Tables) -> None:
+        for table, size in PREFIX_TABLES.items():
+            tries, hosts = (libbpf.MAP_TYPE_LPM_TRIE, libbpf.F_NO_PREALLOC), (libbpf.MAP_TYPE_HASH, 0)
+            self._fill_addresses(table, number, size, tries, tables.prefixes.get(table))
+            self._fill_addresses(f"{table}_host", number, size, hosts, tables.prefixes.get(f"{table}_host"))
 
     def _fill_addresses(
         self, table: str, number: int, address_size: int, shape: tuple[int, int], words: dict[bytes, bytes] | None
@@ -146,7 +193,8 @@ class Slots:
             libbpf.map_delete(self._maps[table], key)
             return
         kind, flags = shape
-        inner = libbpf.map_create(kind, table[:15], 4 + address_size, 8, len(words), flags)
+        room = len(words) + len(words) // 8 + _ROOM
+        inner = libbpf.map_create(kind, table[:15], 4 + address_size, 8, room, flags)
         try:
             libbpf.map_update_all(inner, words)
             libbpf.map_update(self._maps[table], key, struct.pack("=I", inner))
@@ -158,6 +206,17 @@ class Slots:
             return  # nobody asks: `uses` says so
         with _mapped(self._maps[table], 2 * _PORT_BYTES) as memory:
             memory[number * _PORT_BYTES : (number + 1) * _PORT_BYTES] = words
+
+
+def _patches(before: Mapping[str, Conditions], tables: Tables) -> list[Patch] | None:
+    """What differs on each side, ``None`` if the tables of some are to be made anew."""
+    found = []
+    for side, after in tables.addresses.items():
+        one = None if len(before[side]) != len(after) else patch(before[side], after, side, tables.any_word(side))
+        if one is None:
+            return None
+        found.append(one)
+    return found
 
 
 def grace() -> None:

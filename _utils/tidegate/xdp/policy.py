@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tidegate.bpf import libbpf
 from tidegate.bpf.matcher import Entry, Tables, tables
+from tidegate.bpf.prefixes import Conditions
 from tidegate.host.device import addresses as device_addresses
 from tidegate.host.device import index as device_index
 from tidegate.xdp import limits
@@ -51,6 +52,14 @@ def compile_tables(desired: Desired, counters: Mapping[str, int], attached: Iter
         ]
     )
     return replace(compiled, limits=limits.table(desired["rules"]))
+
+
+def addresses(desired: Desired) -> dict[str, Conditions]:
+    """The prefixes of a generation's rules, by side, as ``Tables.addresses`` has them."""
+    return {
+        "source": [rule["source"] for rule in desired["rules"]],
+        "destination": [rule["destination"] for rule in desired["rules"]],
+    }
 
 
 def _value(rule: Rule) -> int:
