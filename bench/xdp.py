@@ -105,13 +105,15 @@ INSIDE, OUTSIDE = "10.0.7.8", "10.0.7.9"
 def scenarios() -> dict[str, tuple[list[dict[str, Any]], bytes, int]]:
     """Name → rules, packet, expected verdict."""
     many = hundred_thousand()
+    pairs = [f"{each.partition('/')[0]}/31" for each in many]
     port = rule("drop", protocol=17, destination_port=[[9, 9]])
     return {
         "pass, no rules": ([], packet(), 2),
         "pass, one rule on a port": ([port], packet(), 2),
         "drop by port": ([port], packet(port=9), 1),
-        "drop by source, 100k prefixes": ([rule("drop", source=many)], packet(INSIDE), 1),
-        "pass, 100k prefixes": ([rule("drop", source=many)], packet(OUTSIDE), 2),
+        "drop by source, 100k addresses": ([rule("drop", source=many)], packet(INSIDE), 1),
+        "pass, 100k addresses": ([rule("drop", source=many)], packet(OUTSIDE), 2),
+        "drop by source, 100k networks": ([rule("drop", source=pairs)], packet(INSIDE), 1),
         "pass, count-only": ([rule("count-only", protocol=17)], packet(), 2),
         "pass, mark": ([rule("mark", protocol=17, mark=8)], packet(), 2),
         "pass, limit of the rule": ([rule("limit", protocol=17, limit=limit("rule"))], packet(), 2),
