@@ -48,8 +48,6 @@ def classifying(folder: Path) -> dict[str, int | None]:
             slots.flip(slots.prepare(classifier.table(planted), planted.marker, fill), None)
             name = f"{customers * 4 + 2} classes" + (f" in {queues} queues" if queues else "")
             found[name] = _cost(loaded.programs[classifier.PROGRAM], customers - 1)
-                loaded.programs[classifier.PROGRAM], customers - 1
-            )
     return found
 
 

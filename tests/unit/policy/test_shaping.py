@@ -313,8 +313,8 @@ def test_another_class_moves_none_and_renumbers_none():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (queued(1), "2"),
-        (queued(65), "64"),
+        (queued(1), "a number from 2"),
+        (queued(65), "a number up to 64"),
         (queued(23), "23 queues for 22 classes, and a class stands whole in one | at most 22"),
         (queued(4, direction="in"), "only what is sent has queues"),
     ],
