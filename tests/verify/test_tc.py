@@ -31,6 +31,15 @@ def classes(host, device):
     }
 
 
+def test_every_class_stands_in_its_queue(host, interfaces):
+    for interface in interfaces:
+        text = host.run(f"tc class show dev {interface['device']}").stdout
+        found = {int(m["minor"], 16): int(m["major"], 16) for m in _CLASS.finditer(text)}
+        for each in interface["classes"]:
+            if "queue" in each or "queues" not in interface:
+                assert found[each["minor"]] == 0x1DE + each.get("queue", 1) - 1, each["name"]
+
+
 def bits(number, unit):
     return int(number) * _UNITS[unit]
 

@@ -11,7 +11,7 @@ from tidegate.host.check import Check
 from tidegate.host.device import speed
 from tidegate.host.errors import TidegateError
 from tidegate.host.paths import paths
-from tidegate.tc import policer, policing, survey
+from tidegate.tc import policer, policing, survey, txqueues
 from tidegate.tc.change import bits, describe, deviations
 from tidegate.tc.police_table import describe as describe_policed
 from tidegate.tc.policer import PolicedClass, Policer
@@ -158,8 +158,8 @@ def _tree(name: str, found: Survey) -> Check:
 
 def _queues(name: str, found: Survey, before: dict[str, Any]) -> list[Check]:
     """Only of trees in queues: who chooses the queue, and how many packets went where their class is not."""
-    if found.steered:
-        return [Check(f"{name}.queues", "bad", f"XPS {found.steered}")]
+    if reason := txqueues.obstacle(found.tree) or (f"XPS {found.steered}" if found.steered else None):
+        return [Check(f"{name}.queues", "bad", reason)]
     if not found.tree.queues:
         return []
     direct = found.direct - (since if (since := before.get(_DIRECT, 0)) <= found.direct else 0)

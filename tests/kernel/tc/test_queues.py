@@ -449,6 +449,75 @@ def test_killed_before_xps_was_put_back_the_next_remove_does(host, generation, m
     assert xps(1).read_text() == found
 
 
+def test_an_interface_that_has_fewer_queues_since_is_bad_and_loses_nothing(host, generation, send, arrived):
+    made = generation(EDGE)
+    live.apply(made, None)
+    host.run("ethtool", "-L", "eth0", "tx", "3")
+
+    (found,) = [check for check in health.checks(made, {}) if check.name == "tc.eth0.queues"]
+    assert (found.status, found.reason[:25]) == ("bad", "eth0 has 3 transmit queue")
+    send(5, to=("198.51.100.3", 7))
+    assert arrived() == 5
+
+
+def test_an_interface_that_had_an_mq_from_the_kernel_has_it_again(host, generation):
+    """As every card with queues has."""
+    if command.try_link_in_empty_namespace("ifb"):
+        pytest.skip("this kernel has no device here to which it gives one")
+    host.run("ip", "link", "add", "wide0", "numtxqueues", "4", "type", "ifb")
+    host.run("ip", "link", "set", "wide0", "up")
+    before = host.tc("qdisc show dev wide0")
+    assert "qdisc mq 0: root" in before
+    made = generation({**EDGE, "device": "wide0"})
+
+    live.apply(made, None)
+    assert live.diff(made) == []
+    live.remove()
+
+    assert host.tc("qdisc show dev wide0") == before
+
+
+def moving(number):
+    """Never twice the same: the flow's class comes and goes, stands in another queue, has other rates."""
+    flow = standing(1 + number % 3, f"c{number % 2}", 0x20 + number % 2, (8 + number) * MBIT // 2, port("c"))
+    return queued(A, B, REST, *([flow] if number % 5 else []))
+
+
+def test_no_packet_is_lost_to_changes_of_queues(host, wire, generation):
+    live.apply(generation(moving(0)), None)
+    made = [generation(moving(number)) for number in range(1, 31)]
+    with wire.peer.entered():
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.setsockopt(socket.SOL_SOCKET, 33, 64 * 2**20)  # SO_RCVBUFFORCE: what is counted is the trees' loss
+    receiver.bind(("198.51.100.3", PORTS["c"]))
+    receiver.settimeout(1)
+    done, sent = threading.Event(), [0]
+
+    def flow():
+        """About a megabyte a second, far below every rate here: what is dropped, is dropped by a change."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            while not done.wait(0.002):
+                sock.sendto(b"x" * 500, ("198.51.100.3", PORTS["c"]))
+                sent[0] += 1
+
+    thread = threading.Thread(target=flow)
+    thread.start()
+    try:
+        for each in made:
+            live.apply(each, None)
+    finally:
+        done.set()
+        thread.join()
+    received = 0
+    with receiver:
+        while received < sent[0]:
+            receiver.recv(2000)
+            received += 1
+
+    assert sent[0] > 100
+    assert live.diff(made[-1]) == []
+
+
 def test_a_sys_that_shows_another_namespace_is_not_believed(host, generation, monkeypatch):
     """Its eth0 is another, and so is what is written there."""
     monkeypatch.setenv("TIDEGATE_SYS", "/sys")
