@@ -32,6 +32,7 @@ enum choice_uses {
 	CHOOSES_PREFIX_TO = 1 << 10,
 	CHOOSES_PREFIX_SOURCE = 1 << 11,
 	CHOOSES_DSCP = 1 << 12,
+	CHOOSES_QUEUES = 1 << 13,
 };
 
 #define CHOOSES_KEYS (CHOOSES_VLAN | CHOOSES_MARK | CHOOSES_CGROUP)
@@ -51,9 +52,10 @@ struct key {
 	__u64 value;
 };
 
-/* A class: its id's lower half, and above it the DSCP plus one. */
+/* A class: its id's lower half, above it the DSCP plus one, and above that the number of its queue, from 0. */
 #define CLASS_MINOR(class) ((class) & 0xffff)
-#define CLASS_DSCP(class) ((class) >> 16)
+#define CLASS_DSCP(class) ((class) >> 16 & 0xff)
+#define CLASS_QUEUE(class) ((class) >> 24)
 
 /* A customer, as each of its prefixes has it; one look-up more is needed only for more classes than are in here. */
 struct group {

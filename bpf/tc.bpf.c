@@ -18,6 +18,7 @@
 /* Ethernet, two tags, IPv4 with all options, ports: more than this in one piece is never needed for IPv4. */
 #define HEADERS 128
 #define MAJOR 0x1de
+#define MAX_QUEUES 64
 #define VLAN_ID 0x0fff
 
 /* The outermost tag is beside the packet if a device below will write it, and in the packet if it was written already. */
@@ -91,6 +92,18 @@ static __always_inline void set_dscp(struct __sk_buff *skb, const struct packet 
 	bpf_skb_store_bytes(skb, offset, &after, sizeof(after), 0);
 }
 
+/*
+ * A class's tree hangs below one queue, the major of its id says which. As if the packet had come in by the queue of that number:
+ * what picks a queue for it (skb_tx_hash()) then takes the same, unless XPS or its socket knows one.
+ */
+static __always_inline void set_queue(struct __sk_buff *skb)
+{
+	__u32 queue = (skb->priority >> 16) - MAJOR;
+
+	if (queue < MAX_QUEUES)
+		skb->queue_mapping = queue + 1;
+}
+
 /* False for what is not IP. What the stack sent is linear far enough already; what came over a wire may not be. */
 static __always_inline bool parsed(struct __sk_buff *skb, struct packet *packet)
 {
@@ -127,7 +140,7 @@ int tidegate_tc(struct __sk_buff *skb)
 		if (word & group->entries || !is_neighbor_discovery(&packet))
 			class = class_in(group, index, word);
 		if (class)
-			skb->priority = MAJOR << 16 | CLASS_MINOR(class);
+			skb->priority = (MAJOR + CLASS_QUEUE(class)) << 16 | CLASS_MINOR(class);
 		class = CLASS_DSCP(class);
 	} else if (word & ~choice->apart) {
 		__u32 entry = first_entry(word & ~choice->apart);
@@ -142,6 +155,8 @@ int tidegate_tc(struct __sk_buff *skb)
 
 	if (choice->uses & CHOOSES_DSCP && class)
 		set_dscp(skb, &packet, class - 1);
+	if (choice->uses & CHOOSES_QUEUES)
+		set_queue(skb);
 
 	/* Unspecified, not OK: filters that others put behind ours still run. */
 	return TC_ACT_UNSPEC;

@@ -39,14 +39,15 @@ def classifying(folder: Path) -> dict[str, int | None]:
     libbpf.object_load(handle, str(empty))
     found: dict[str, int | None] = {"an empty program": _cost(libbpf.object_programs(handle)["empty"], 0)}
     libbpf.object_close(handle)
-    for customers in (3, 25, 250, 2500):
-        planted = plant(tree(customers))
+    for customers, queues in ((3, 0), (25, 0), (250, 0), (2500, 0), (2500, 8)):
+        planted = plant(tree(customers, queues=queues))
         with load_object(OBJECT) as loaded:
             slots = Slots(loaded.maps)
-            beside = tables.extras(planted)
+            beside = tables.extras(planted, queued=bool(queues))
             fill = lambda number, maps=loaded.maps, beside=beside: tables.fill(maps, number, beside)  # noqa: E731
             slots.flip(slots.prepare(classifier.table(planted), planted.marker, fill), None)
-            found[f"{customers * 4 + 2} classes"] = _cost(loaded.programs[classifier.PROGRAM], customers - 1)
+            name = f"{customers * 4 + 2} classes" + (f" in {queues} queues" if queues else "")
+            found[name] = _cost(loaded.programs[classifier.PROGRAM], customers - 1)
     return found
 
 

@@ -13,7 +13,7 @@ from planting.seclusion import run, seconds
 from tidegate.tc import command, live
 from tidegate.tc.tree import Tree, plant
 
-ROUNDS = 3
+QUEUES, ROUNDS = 8, 3
 SINGLE = 200
 """Commands of which each has a process of its own; ten thousand would take half a minute."""
 
@@ -50,10 +50,10 @@ def pyroute2(wanted: Tree) -> float | None:
         return seconds(make)
 
 
-def making(folder: Path, customers: int) -> dict[str, float | None]:
-    """Seconds to make the tree from nothing, by each means."""
-    wanted = plant(tree(customers))
-    whole = generation(folder, tree(customers), "made")
+def alternating(folder: Path, customers: int, queues: int = 0) -> dict[str, float | None]:
+    """Seconds of `tc -batch` and of Tidegate in turns, for the machine is another from one minute to the next."""
+    wanted = plant(tree(customers, queues=queues))
+    whole = generation(folder, tree(customers, queues=queues), f"made-{queues}")
     batch, ours = [], []
     for _ in range(ROUNDS):
         batch.append(seconds(lambda: command.batch(lines(wanted))))
@@ -61,12 +61,19 @@ def making(folder: Path, customers: int) -> dict[str, float | None]:
         ours.append(seconds(lambda: live.apply(whole, None)))
         live.remove()
         time.sleep(2)
-    found: dict[str, float | None] = {
-        "tc -batch, best": min(batch),
-        "tc -batch, median": median(batch),
-        "tidegate, classifier included, best": min(ours),
-        "tidegate, classifier included, median": median(ours),
+    layout = f"mq and {queues} trees: " if queues else ""
+    return {
+        f"{layout}tc -batch, best": min(batch),
+        f"{layout}tc -batch, median": median(batch),
+        f"{layout}tidegate, with classifier, best": min(ours),
+        f"{layout}tidegate, with classifier, median": median(ours),
     }
+
+
+def making(folder: Path, customers: int) -> dict[str, float | None]:
+    """Seconds to make the tree from nothing, by each means."""
+    found = alternating(folder, customers) | alternating(folder, customers, QUEUES)
+    wanted = plant(tree(customers))
     few = lines(wanted)[:SINGLE]
     spent = seconds(lambda: [run("tc", *line.split()) for line in few])
     found[f"a process per command (from {SINGLE})"] = spent * len(lines(wanted)) / SINGLE

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.tc.change import difference
+from tidegate.tc.queues import queue_of
 from tidegate.tc.render import render
+from tidegate.tc.root import Roots
 from tidegate.tc.section import ShapedInterface, TrafficClass
+from tidegate.tc.show import Qdisc
 from tidegate.tc.tree import Tree
 
 OBJECT = Path(__file__).resolve().parents[2] / "salt" / "traffic" / "bpf" / "tc.bpf.o"
@@ -16,8 +19,11 @@ KBIT = 1_000
 LINK = 100_000_000_000
 
 
-def tree(customers: int, changed: int = 0) -> ShapedInterface:
-    """Customers with three classes each, so 4 × customers + 1 in all; the first ``changed`` have other guarantees."""
+def tree(customers: int, changed: int = 0, queues: int = 0) -> ShapedInterface:
+    """Customers with three classes each, so 4 × customers + 1 in all; the first ``changed`` have other guarantees.
+
+    With ``queues`` there is a tree in each of so many.
+    """
     classes: list[TrafficClass] = []
     for number in range(customers):
         minor, more = 0x10 + number * 4, 8 * KBIT if number < changed else 0
@@ -26,7 +32,13 @@ def tree(customers: int, changed: int = 0) -> ShapedInterface:
         classes.append(traffic_class(f"c{number}/web", minor + 2, [{**anything(), "protocol": 6}], parent=minor))
         classes.append(traffic_class(f"c{number}/bulk", minor + 3, [], parent=minor))
     classes.append(traffic_class("rest", 0xFFF0, [], default=True))
-    return {"name": "uplink", "device": "eth0", "rate": LINK, "classes": classes}
+    interface: ShapedInterface = {"name": "uplink", "device": "eth0", "rate": LINK, "classes": classes}
+    if queues:
+        interface["queues"] = queues
+        for each in classes:
+            if "parent" not in each:
+                each["queue"] = queue_of(each["name"], queues)
+    return interface
 
 
 def traffic_class(
@@ -62,4 +74,5 @@ def generation(folder: Path, interface: ShapedInterface, name: str) -> Path:
 
 def lines(wanted: Tree) -> list[str]:
     """The whole tree as ``tc -batch`` takes it."""
-    return [f"qdisc add dev {wanted.device} root handle 1de: htb default 0", *difference(wanted, {}).growing()]
+    nothing = Qdisc("noqueue", "0:", wanted.device, root=True)
+    return [*Roots(wanted, nothing).planting(), *difference(wanted, {}).growing()]

@@ -24,14 +24,18 @@ def seclusion() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "bpf").mkdir()
+        (folder / "sys").mkdir()
         libc.mount(b"bpf", os.fsencode(folder / "bpf"), b"bpf", 0, None)
+        libc.mount(b"sysfs", os.fsencode(folder / "sys"), b"sysfs", 0, None)
         os.environ |= {"TIDEGATE_BPFFS": str(folder / "bpf" / "tidegate"), "TIDEGATE_STATE": str(folder)}
-        run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "peer0")
+        os.environ["TIDEGATE_SYS"] = str(folder / "sys")
+        run("ip", "link", "add", "eth0", "numtxqueues", "8", "type", "veth", "peer", "name", "peer0")
         run("ip", "link", "set", "eth0", "up")
         try:
             yield folder
         finally:
-            libc.umount2(os.fsencode(folder / "bpf"), 2)
+            for mounted in ("bpf", "sys"):
+                libc.umount2(os.fsencode(folder / mounted), 2)
 
 
 def run(*words: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 _UNITS = {"bit": 1, "Kbit": 10**3, "Mbit": 10**6, "Gbit": 10**9, "Tbit": 10**12}
 _CLASS = re.compile(
-    r"class htb 1de:(?P<minor>[0-9a-f]+) (?:parent 1de:[0-9a-f]+|root)(?: leaf \S+)?"
+    r"class htb (?P<major>[0-9a-f]+):(?P<minor>[0-9a-f]+) (?:parent [0-9a-f]+:[0-9a-f]+|root)(?: leaf \S+)?"
     r"(?: prio (?P<prio>\d+))? rate (?P<rate>\d+)(?P<rate_unit>\w+) ceil (?P<ceil>\d+)(?P<ceil_unit>\w+)"
 )
 
@@ -21,7 +21,7 @@ def interfaces(plan):
 
 
 def classes(host, device):
-    """Classes of the plan by minor: priority, guarantee, ceiling as ``tc`` prints them."""
+    """Classes of the plan by minor, whose queue it is: priority, guarantee, ceiling as ``tc`` prints them."""
     text = host.run(f"tc class show dev {device}").stdout
     found = {int(m["minor"], 16): m for m in _CLASS.finditer(text)}
     return {
@@ -29,6 +29,15 @@ def classes(host, device):
         for minor, m in found.items()
         if minor != 1
     }
+
+
+def test_every_class_stands_in_its_queue(host, interfaces):
+    for interface in interfaces:
+        text = host.run(f"tc class show dev {interface['device']}").stdout
+        found = {int(m["minor"], 16): int(m["major"], 16) for m in _CLASS.finditer(text)}
+        for each in interface["classes"]:
+            if "queue" in each or "queues" not in interface:
+                assert found[each["minor"]] == 0x1DE + each.get("queue", 1) - 1, each["name"]
 
 
 def bits(number, unit):

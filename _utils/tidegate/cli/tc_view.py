@@ -8,8 +8,10 @@ from rich.tree import Tree
 
 from tidegate.cli.matcher_view import words
 from tidegate.policy.packets import dscp_name
+from tidegate.tc import queues
 from tidegate.tc.leaf import told
 from tidegate.tc.section import ShapedInterface, TcSection, TrafficClass
+from tidegate.tc.tree import class_id
 
 UNITS = (("tbit", 10**12), ("gbit", 10**9), ("mbit", 10**6), ("kbit", 10**3))
 
@@ -27,9 +29,14 @@ def _tree(interface: ShapedInterface) -> Tree:
     tree = Tree(head, guide_style="dim")
     width = max(len(_own_name(class_)) for class_ in interface["classes"])
     branches: dict[int, Tree] = {}
+    parts = queues.parts(interface)
+    stands = {queue: tree.add(Text(f"queue {queue}  {rate(part)}")) for queue, part in parts.items()}
+    tops: dict[int, int] = {}
     rest = {class_["fallback"] for class_ in interface["classes"] if "fallback" in class_}
     for class_ in interface["classes"]:
-        branch = branches.get(class_.get("parent", 0), tree).add(_class(class_, width))
+        queue = tops[class_["minor"]] = class_.get("queue", tops.get(class_.get("parent", 0), 1))
+        above = branches.get(class_.get("parent", 0), stands.get(queue, tree))
+        branch = above.add(_class(class_, width, queue, parts.get(queue)))
         branches[class_["minor"]] = branch
         for matcher in class_["match"]:
             branch.add(Text(words(matcher)))
@@ -42,15 +49,17 @@ def _own_name(class_: TrafficClass) -> str:
     return class_["name"].rpartition("/")[2]
 
 
-def _class(class_: TrafficClass, width: int) -> Text:
+def _class(class_: TrafficClass, width: int, queue: int, part: int | None) -> Text:
+    """One class; it never has more than the ``part`` of the interface's rate that its queue has."""
     text = Text(f"{_own_name(class_):{width}}", style="cyan")
-    spread = f"  priority {class_['priority']}  {rate(class_['guarantee'])} to {rate(class_['ceiling'])}"
+    ceiling = class_["ceiling"] if part is None else min(class_["ceiling"], part)
+    spread = f"  priority {class_['priority']}  {rate(class_['guarantee'])} to {rate(ceiling)}"
     text.append(spread, style="default")
     if "leaf" in class_:
         text.append(f"  {told(class_['leaf'])}")
     if "set_dscp" in class_:
         text.append(f"  leaves with dscp {dscp_name(class_['set_dscp'])}")
-    return text.append(f"  1de:{class_['minor']:x}", style="dim")
+    return text.append(f"  {class_id(queues.at(queue, class_['minor']))}", style="dim")
 
 
 def rate(bits: int) -> str:

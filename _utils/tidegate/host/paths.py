@@ -21,6 +21,8 @@ class Paths:
     """BIRD's control socket."""
     run: Path
     """What a boot forgets: the checker's lock and its metrics."""
+    sys: Path = Path("/sys")
+    """Where the kernel shows its devices."""
 
     @property
     def generations(self) -> Path:
@@ -36,5 +38,6 @@ def paths() -> Paths:
         bpffs=Path(get("TIDEGATE_BPFFS", "/sys/fs/bpf/tidegate")),
         bird_conf=Path(get("TIDEGATE_BIRD_CONF", "/etc/bird/bird.conf")),
         run=Path(get("TIDEGATE_RUN", "/run/tidegate")),
+        sys=Path(get("TIDEGATE_SYS", "/sys")),
         bird_socket=Path(get("TIDEGATE_BIRD_SOCKET", "/run/bird/bird.ctl")),
     )

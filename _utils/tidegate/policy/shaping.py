@@ -173,6 +173,14 @@ class Tree(Strict):
     classes: dict[Name, TrafficClass] = Field(
         default_factory=dict, description="Its classes by name; required unless there is a profile."
     )
+    queues: int | None = Field(
+        default=None,
+        ge=2,
+        le=64,
+        description="How many of the interface's transmit queues have a tree each, for many classes and fast links."
+        " Each class stands in one of them by its name, whole, and lends nothing to those in others; the rate is"
+        " divided among the queues by the guarantees in them. One tree for the whole interface unless stated.",
+    )
     adopt: bool = Field(
         default=False, description="Whether a root qdisc (or ifb) that somebody else put there may be taken over."
     )

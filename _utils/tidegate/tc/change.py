@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tidegate.tc import leaf
+from tidegate.tc.figures import Span
 from tidegate.tc.leaf import LiveLeaf
-from tidegate.tc.show import LiveClass, Span
+from tidegate.tc.show import LiveClass
 from tidegate.tc.tree import HtbClass, Tree, class_id
 
 _RATES = ("rate", "ceiling")
@@ -26,7 +27,8 @@ class Difference:
     ``moved`` are wanted classes that hang elsewhere, or below one that does: the kernel accepts a reparenting and does
     nothing, and deletes no class that has children, so the whole branch, ``uprooted``, is deleted first and made again.
     ``queues`` are the classes whose own qdisc differs, with the one that is there. ``unlike`` are those of them whose
-    qdisc is of another kind: packets that wait in it would be lost, so it is replaced only while none do.
+    qdisc is of another kind: packets that wait in it would be lost, so it is replaced only while none do. ``_taken``
+    are those whose qdisc's name another class still has, for they moved to another queue: they get it afterwards.
     """
 
     tree: Tree
@@ -37,6 +39,7 @@ class Difference:
     gone: tuple[LiveClass, ...] = ()
     _names: Mapping[int, str] = field(default_factory=dict)
     queues: tuple[tuple[LiveLeaf | None, HtbClass], ...] = ()
+    _taken: frozenset[int] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.moved or self.gone or self.queues)
@@ -65,7 +68,7 @@ class Difference:
             *(_delete(device, live.minor) for live in self.uprooted),
             *(_write("add", device, each) for each in self._made()),
             *(_write("change", device, each) for _, each in self.changed),
-            *(_queue(device, live, each) for live, each in self.queues if (live, each) not in self.unlike),
+            *(_queue(device, live, each) for live, each in self.queues if not self._waits(live, each)),
         ]
 
     def replacing(self) -> list[str]:
@@ -87,6 +90,9 @@ class Difference:
     def shrinking(self) -> list[str]:
         """Batch lines that delete what is not in the plan, after the classifier was flipped."""
         return [_delete(self.tree.device, live.minor) for live in self.gone if live not in self.uprooted]
+
+    def _waits(self, live: LiveLeaf | None, each: HtbClass) -> bool:
+        return each.minor in self._taken or (live, each) in self.unlike
 
     def _made(self) -> Iterable[HtbClass]:
         """Parents first: a class under a missing parent would become a root class, with exit status 0."""
@@ -112,6 +118,8 @@ def difference(
     present = [(live[minor], each) for minor, each in wanted.items() if minor in live]
     uprooted = _branches(live, {each.minor for is_, each in present if is_.parent != each.parent})
     queues = {minor: each for minor, each in (leaves or {}).items() if minor in live and minor not in uprooted}
+    names_of = {each.handle: minor for minor, each in queues.items()}
+    taken = (each.minor for each in tree.leaves if each.leaf and each.minor not in queues)
     return Difference(
         tree=tree,
         added=tuple(each for minor, each in wanted.items() if minor not in live),
@@ -121,6 +129,7 @@ def difference(
         gone=_children_first(live, live.keys() - wanted.keys()),
         _names=names or {},
         queues=tuple(_queues(tree, queues)),
+        _taken=frozenset(minor for minor in taken if names_of.get(leaf.handle(minor), minor) != minor),
     )
 
 
@@ -197,7 +206,7 @@ def _write(verb: str, device: str, each: HtbClass) -> str:
 def _queue(device: str, live: LiveLeaf | None, each: HtbClass) -> str:
     verb = "change" if live is not None and live.ours(each.minor) else "replace"
     words = leaf.told(each.leaf or {"kind": leaf.PLAIN})
-    return f"qdisc {verb} dev {device} parent {each.id} handle {each.minor:x}: {words}"
+    return f"qdisc {verb} dev {device} parent {each.id} handle {leaf.handle(each.minor)} {words}"
 
 
 def _queue_words(live: LiveLeaf | None, each: HtbClass) -> str:

@@ -41,7 +41,7 @@ def table(tree: Tree) -> Tables:
 
 def install(tree: Tree, binary: Path) -> None:
     """Have the device's packets classified as the tree says, by the program in ``binary``."""
-    beside = partial(extra.fill, wanted=extra.extras(tree))
+    beside = partial(extra.fill, wanted=extra.extras(tree, queued=bool(tree.queues)))
     program.install(hook(tree.device), binary, table(tree), tree.marker, beside)
 
 
@@ -94,5 +94,5 @@ def _stale(tree: Tree) -> str | None:
 
 
 def _class(minor: int) -> int:
-    """What HTB reads in ``skb->priority``: the class id."""
-    return MAJOR << 16 | minor
+    """What HTB reads in ``skb->priority``: the class id, whose upper half says the queue as well."""
+    return (MAJOR << 16) + minor

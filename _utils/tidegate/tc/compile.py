@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, cast
 
 from tidegate.bpf.compile import matcher, ranges
 from tidegate.tc.ifb import ifb_of
+from tidegate.tc.queues import MOST, queue_of
 from tidegate.tc.section import FIRST_MINOR, LAST_MINOR, ClassMatcher, Leaf, ShapedInterface, TcSection, TrafficClass
-from tidegate.tc.tree import MAJOR
+from tidegate.tc.tree import MAJOR, ROOT
 
 if TYPE_CHECKING:
     from tidegate.policy import shaping
     from tidegate.policy.model import Policy
 
+ALONE, QUEUED = range(MAJOR, MAJOR + 1), range(ROOT, MAJOR + MOST)
+"""Handles of our own qdiscs: one tree's, and all that trees in queues may have."""
 Names = tuple[str, ...]
 Devices = tuple[tuple[str, str], ...]
 
@@ -60,7 +63,7 @@ def _section(policy: Policy, trees: tuple[tuple[int, str, int, Devices], ...]) -
 
 def _interface(policy: Policy, tree: shaping.Tree, device: str, rate: int, named: dict[str, str]) -> ShapedInterface:
     classes = policy.index.shaping_classes(tree)
-    ids = minors("/".join(names) for names, _ in classes)
+    ids = minors(("/".join(names) for names, _ in classes), QUEUED if tree.queues else ALONE)
     rates: dict[Names, tuple[int, int]] = {(): (rate, rate)}
     found: list[TrafficClass] = []
     apart: set[Names] = set()  # what stands in a customer is not the tree's default, but the customer's
@@ -79,6 +82,11 @@ def _interface(policy: Policy, tree: shaping.Tree, device: str, rate: int, named
             interface["policed"] = True
     if tree.adopt:
         interface["adopt"] = True
+    if tree.queues:
+        interface["queues"] = tree.queues
+        for each in found:
+            if "parent" not in each:
+                each["queue"] = queue_of(each["name"], tree.queues)
     return interface
 
 
@@ -151,16 +159,17 @@ def matchers(policy: Policy, traffic: shaping.Traffic, devices: dict[str, str]) 
     return [{**base, "source_port": ports}, {**base, "destination_port": ports}]
 
 
-def minors(names: Iterable[str]) -> dict[str, int]:
+def minors(names: Iterable[str], handles: range = ALONE) -> dict[str, int]:
     """A class id for each name, from the name: adding a class leaves the others' alone, collisions apart.
 
-    Names that hash alike take the next free id, in the names' order, so the outcome depends on the set alone.
+    Names that hash alike take the next free id, in the names' order, so the outcome depends on the set alone. A leaf's
+    qdisc is called like its class, so the ``handles`` of our own qdiscs are nobody's id.
     """
     span = LAST_MINOR - FIRST_MINOR + 1
     taken: dict[int, str] = {}
     for name in sorted(names):
         minor = int.from_bytes(sha256(name.encode()).digest()[:4], "big") % span
-        while minor in taken or FIRST_MINOR + minor == MAJOR:
+        while minor in taken or FIRST_MINOR + minor in handles:
             minor = (minor + 1) % span
         taken[minor] = name
     return {name: FIRST_MINOR + minor for minor, name in taken.items()}

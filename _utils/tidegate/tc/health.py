@@ -11,17 +11,20 @@ from tidegate.host.check import Check
 from tidegate.host.device import speed
 from tidegate.host.errors import TidegateError
 from tidegate.host.paths import paths
-from tidegate.tc import policer, policing, survey
-from tidegate.tc.change import Difference, bits, describe, deviations
+from tidegate.tc import policer, policing, survey, txqueues
+from tidegate.tc.change import bits, describe, deviations
 from tidegate.tc.police_table import describe as describe_policed
 from tidegate.tc.policer import PolicedClass, Policer
 from tidegate.tc.policing import Policed
 from tidegate.tc.program import OBJECT
 from tidegate.tc.show import LiveClass
+from tidegate.tc.survey import Survey
 from tidegate.tc.tree import HtbClass, Tree, class_id, load
 
 _AT = "at"
 """In a device's part of the baseline: when it was taken, in seconds since the epoch."""
+_DIRECT = "direct"
+"""There: how many packets had passed beside the tree."""
 _SHORTEST = 1.0
 """Seconds: over less than this a rate is mostly bursts."""
 _FEW, _FULL = 0.9, 0.95
@@ -35,7 +38,7 @@ def baseline() -> dict[str, Any]:
         for device in sorted(survey.ours()):
             classes = survey.read(device)
             counters = {class_id(each.minor): each.counters._asdict() for each in classes.values() if each.counters}
-            found[device] = {_AT: time.time(), **counters}
+            found[device] = {_AT: time.time(), _DIRECT: survey.direct(device), **counters}
         for each in _hired():
             counts = policing.counts(each)
             found[each.device + policing.SUFFIX] = {name: count._asdict() for name, count in counts.items()}
@@ -80,15 +83,16 @@ def _interface(tree: Tree, binary: Path, before: dict[str, Any]) -> list[Check]:
     name = f"tc.{tree.device}"
     try:
         found = survey.survey(tree, binary)
-        if not found.rooted:
+        if not found.roots.right:
             survey.read(tree.device)  # which fails if it is the device that is missing
     except TidegateError as error:
         return [Check(name, "unknown", str(error))]
-    root, now = found.root, found.live
-    if not root.ours:
-        return [Check(f"{name}.tree", "bad", f"the root qdisc is {root.kind} {root.handle}, not htb {class_id(0)}")]
+    root, now, wanted = found.root, found.live, " ".join(tree.root)
+    if not found.roots.right:
+        return [Check(f"{name}.tree", "bad", f"the root qdisc is {root.kind} {root.handle}, not {wanted}")]
     return [
-        _tree(name, found.step),
+        _tree(name, found),
+        *_queues(name, found, before),
         *_speed(name, tree),
         *(_class(name, each, now.get(each.minor), before.get(each.id, {})) for each in tree.leaves),
         *_starving(name, tree, now, before),
@@ -145,11 +149,21 @@ def _queued(now: Mapping[int, LiveClass], minor: int) -> int:
     return counters.queued if counters else 0
 
 
-def _tree(name: str, step: Difference) -> Check:
-    lines, count = step.lines(), len(step.tree.classes)
+def _tree(name: str, found: Survey) -> Check:
+    lines, count = [*found.roots.lines(), *found.step.lines()], len(found.tree.classes)
     if lines:
         return Check(f"{name}.tree", "bad", "; ".join(lines), len(lines))
-    return Check(f"{name}.tree", "ok", f"htb {class_id(0)} with {count} classes as planned", count)
+    return Check(f"{name}.tree", "ok", f"{' '.join(found.tree.root)} with {count} classes as planned", count)
+
+
+def _queues(name: str, found: Survey, before: dict[str, Any]) -> list[Check]:
+    """Only of trees in queues: who chooses the queue, and how many packets went where their class is not."""
+    if reason := txqueues.obstacle(found.tree) or (f"XPS {found.steered}" if found.steered else None):
+        return [Check(f"{name}.queues", "bad", reason)]
+    if not found.tree.queues:
+        return []
+    direct = found.direct - (since if (since := before.get(_DIRECT, 0)) <= found.direct else 0)
+    return [Check(f"{name}.queues", "ok", f"{found.tree.queues} queues, {direct} packets passed beside them", direct)]
 
 
 def _policed(wanted: Policer, binary: Path, before: dict[str, Any]) -> list[Check]:

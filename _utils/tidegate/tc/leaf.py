@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from tidegate.tc.queues import lower
 from tidegate.tc.section import Leaf
 
 _SCALES = {"us": 1, "ms": 1_000, "s": 1_000_000}
@@ -34,7 +35,12 @@ class LiveLeaf:
 
     def ours(self, minor: int) -> bool:
         """Whether it is called as Tidegate calls the one of this class."""
-        return self.handle == f"{minor:x}:"
+        return self.handle == handle(minor)
+
+
+def handle(minor: int) -> str:
+    """What the qdisc of a class is called: like the lower half of the class's id."""
+    return f"{lower(minor):x}:"
 
 
 def told(leaf: Leaf) -> str:

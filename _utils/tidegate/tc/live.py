@@ -3,13 +3,13 @@
 An interface is brought to its tree in three phases, each safe to repeat, so that whatever dies between or inside them
 is completed by the next ``apply``:
 
-1. ``grow``: the qdisc if it is not there, classes added and changed. Nobody is sent to a new class yet.
+1. ``grow``: qdiscs that are not there, classes added and changed. Nobody is sent to a new class yet.
 2. ``classify``: the classifier's idle slot is filled and flipped.
-3. ``shrink``: classes that nobody is sent to any more are deleted.
+3. ``shrink``: classes, and trees of queues, that nobody is sent to any more are deleted.
 
 A packet that names a class which does not exist goes past the tree unshaped (HTB's direct queue), so none is lost on
 the way. A leaf is never replaced and a tree never rebuilt: backlogs and counters survive. What waits in the kernel's
-own qdisc is dropped by the kernel once, when the first tree takes its place.
+own qdisc is dropped by the kernel once, when the first tree takes its place, or trees in queues the place of one.
 
 A root qdisc that somebody else chose is named and left.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from tidegate.bpf.loader import load as load_object
 from tidegate.host.errors import Failed, Refused, TidegateError
-from tidegate.tc import classifier, command, ifb, metrics, policer, policing, program, support, tables
+from tidegate.tc import classifier, command, ifb, metrics, policer, policing, program, support, tables, txqueues
 from tidegate.tc.program import OBJECT
 from tidegate.tc.survey import Survey, ours, read, root, survey
 from tidegate.tc.tree import Tree, class_id, load
@@ -71,7 +71,7 @@ def diff(generation: Path) -> list[str]:
     trees, policers = load(generation), policer.load(generation)
     lines = [line for tree in trees for line in survey(tree, generation / OBJECT).lines()]
     lines += [line for each in policers for line in policing.lines(each, generation / OBJECT)]
-    lines += [f"- {device} htb {class_id(0)} with all its classes" for device in sorted(_abandoned(trees))]
+    lines += [f"- {device} {_rooted(device)} with all its classes" for device in sorted(_abandoned(trees))]
     return lines + [f"- {device} policer with all its classes" for device in sorted(_unpoliced(policers))]
 
 
@@ -150,16 +150,18 @@ def grow(found: Survey) -> None:
     device = found.tree.device
     if found.astray:
         ifb.ensure(found.tree)
-    verb = "replace" if found.root.foreign else "add"
-    planted = [] if found.rooted else [f"qdisc {verb} dev {device} root handle {class_id(0)} htb default 0"]
-    if found.step.uprooted:
-        classifier.bypass(device, wanted=True)  # packets of the branch pass unshaped while it is made again
-    command.batch([*planted, *found.step.growing()])
+    if found.steered:
+        txqueues.settle(found.tree)
+    if found.step.uprooted or found.roots.turned:
+        classifier.bypass(device, wanted=True)  # packets pass unshaped while the branch, or all, is made again
+    if found.roots.turned:
+        _drained(device)
+    command.batch([*found.roots.planting(), *found.step.growing()])
 
 
 def classify(found: Survey, binary: Path) -> None:
     """Phase 2: packets are sent to the classes of the tree."""
-    if found.flaw or found.step.uprooted:
+    if found.flaw or found.step.uprooted or found.roots.turned:
         classifier.install(found.tree, binary)
     if found.astray:
         ifb.redirect(found.tree)
@@ -171,7 +173,7 @@ def shrink(found: Survey) -> None:
     other = {each.minor for _, each in found.step.unlike}
     if going or other:
         _drained(found.tree.device, going | other)
-    command.batch(found.step.shrinking())
+    command.batch([*found.step.shrinking(), *found.roots.clearing()])
     if other and _waiting(found.tree.device, other):
         names = ", ".join(each.name for _, each in found.step.unlike)
         raise Failed(
@@ -190,8 +192,9 @@ def uproot(device: str) -> None:
         ifb.release(inbound)
         _drained(device)
     classifier.uninstall(device)
-    if root(device).ours:
-        command.batch([f"qdisc del dev {device} root handle {class_id(0)}"])
+    if (top := root(device)).ours:
+        command.batch([f"qdisc del dev {device} root handle {top.handle}"])
+    txqueues.restore(device)
     if inbound is not None:
         ifb.remove(device)
 
@@ -250,7 +253,13 @@ def _obstacle(tree: Tree) -> str | None:
         return other_link
     if (other := root(device)).foreign and not tree.adopt:
         return f"{device} has a root qdisc of somebody else ({other.kind} {other.handle}), which is left as it is"
-    return None
+    return txqueues.obstacle(tree)
+
+
+def _rooted(device: str) -> str:
+    """What of ours is the device's root; of a device that has none any more, what it is as a rule."""
+    top = root(device)
+    return f"{top.kind} {top.handle}" if top.ours else f"htb {class_id(0)}"
 
 
 def _abandoned(trees: list[Tree]) -> set[str]:

@@ -56,10 +56,12 @@ class TrafficClass(_TrafficClass, total=False):
     """One HTB class; ``minor`` is the class id's lower half and belongs to the name, not to the position.
 
     ``parent`` is the minor of the class it stands in. With ``inner`` it holds no packets itself: what it matches, by
-    address alone, belongs to the classes inside, and what none of them takes to ``fallback``, a minor.
+    address alone, belongs to the classes inside, and what none of them takes to ``fallback``, a minor. ``queue``: where
+    the interface has queues, the one (from 1) in which a class that stands in no other stands with all inside it.
     """
 
     parent: int
+    queue: int
     inner: bool
     fallback: int
     burst_us: int
@@ -80,12 +82,13 @@ class ShapedInterface(_ShapedInterface, total=False):
     ``adopt``: a root qdisc of somebody else may be replaced. ``ingress``: it is for what comes in at that device, and
     ``device`` is the ifb on which it stands; its name ends in `` in``, for an interface may have a tree each way.
     ``policed``: its classes stand in no tree, but are held to their rates where they come in; ``device`` is that of
-    ``ingress``.
+    ``ingress``. ``queues``: its root is ``mq``, with a tree below each of so many queues.
     """
 
     adopt: bool
     ingress: str
     policed: bool
+    queues: int
 
 
 class TcSection(TypedDict):

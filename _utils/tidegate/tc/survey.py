@@ -9,57 +9,56 @@ from pathlib import Path
 
 from tidegate.host.errors import Failed, Refused
 from tidegate.host.paths import paths
-from tidegate.tc import classifier, command, ifb, show
+from tidegate.tc import classifier, command, ifb, show, txqueues
 from tidegate.tc.change import Difference, difference
+from tidegate.tc.root import Roots
 from tidegate.tc.show import LiveClass, Qdisc
-from tidegate.tc.tree import Tree, class_id, load
+from tidegate.tc.tree import Tree, load
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found on one interface: is the root ours, how the classes differ, why the classifier is not right.
+    """What was found on one interface: is the root right, how the classes differ, why the classifier is not right.
 
-    ``astray``: why what comes in does not go to its tree.
+    ``astray``: why what comes in does not go to its tree. ``steered``: why XPS is not as it should be. ``direct``: how
+    many packets passed beside the tree.
     """
 
     tree: Tree
-    root: Qdisc
+    roots: Roots
     step: Difference
     flaw: str | None
     live: Mapping[int, LiveClass] = field(default_factory=dict)
     astray: str | None = None
+    steered: str | None = None
+    direct: int = 0
 
     @property
-    def rooted(self) -> bool:
-        """Whether the root is ours."""
-        return self.root.ours
+    def root(self) -> Qdisc:
+        """The device's root qdisc."""
+        return self.roots.top
 
     def lines(self) -> list[str]:
         """What differs, outermost first; nothing if all is as planned."""
         device = self.tree.device
         return [
-            *self._root_lines(device),
+            *self.roots.lines(),
             *self.step.lines(),
             *([f"~ {device} classifier: {self.flaw}"] if self.flaw else []),
             *([f"~ {device} from {self.tree.inbound}: {self.astray}"] if self.astray else []),
+            *([f"~ {device} XPS: {self.steered}"] if self.steered else []),
         ]
-
-    def _root_lines(self, device: str) -> list[str]:
-        if self.rooted:
-            return []
-        if self.root.foreign:
-            return [f"~ {device} {self.root.kind} {self.root.handle} → htb {class_id(0)}: adopted"]
-        return [f"+ {device} htb {class_id(0)}"]
 
 
 def survey(tree: Tree, binary: Path) -> Survey:
     """Read one interface and hold it against its tree."""
     text = command.show("qdisc", "show")
-    top = _root(text, tree.device)
-    live = read(tree.device) if top.ours else {}
-    step = difference(tree, live, _known_names(tree.device), show.leaves(text, tree.device) if top.ours else {})
+    roots = Roots(tree, _root(text, tree.device), show.branches(text, tree.device))
+    live = read(tree.device) if roots.right else {}
+    step = difference(tree, live, _known_names(tree.device), show.leaves(text, tree.device) if roots.right else {})
     astray = ifb.flaw(tree) if tree.inbound else None
-    return Survey(tree, top, step, classifier.flaw(tree, binary), live, astray)
+    direct = show.direct(text, tree.device)
+    return Survey(tree, roots, step, classifier.flaw(tree, binary), live, astray, txqueues.flaw(tree), direct)
 
 
 def read(device: str) -> dict[int, LiveClass]:
@@ -82,10 +81,15 @@ def root(device: str) -> Qdisc:
     return _root(command.show("qdisc", "show"), device)
 
 
+def direct(device: str) -> int:
+    """Packets that passed beside the device's tree, or trees, since these were planted."""
+    return show.direct(command.show("qdisc", "show"), device)
+
+
 def ours() -> set[str]:
-    """Every device that has a tree or a classifier of ours, or should be there to be redirected to."""
+    """Every device that has a tree, a classifier or maps of XPS of ours, or should be there to be redirected to."""
     planted = {each.device for each in _qdiscs() if each.ours} if command.available() else set()
-    return planted | classifier.devices() | {ifb.ifb_of(device) for device in ifb.devices()}
+    return planted | classifier.devices() | txqueues.devices() | {ifb.ifb_of(device) for device in ifb.devices()}
 
 
 def _known_names(device: str) -> dict[int, str]:

@@ -19,13 +19,14 @@ from tidegate.bpf import libbpf
 from tidegate.bpf.matcher import MAX_ENTRIES
 from tidegate.bpf.prefixes import parse_prefix
 from tidegate.host.errors import Refused
+from tidegate.tc.queues import above, lower
 from tidegate.tc.tree import Entry, Group
 
 KEYS = ("vlan", "fwmark", "cgroup")
 """``enum key_kind``, in order."""
 MAX_KEYS = 2048
 """Values of VLANs, marks and cgroups in one tree: two trees fit into the map."""
-HOST, PREFIX, DSCP = (1 << 8, 1 << 9), (1 << 10, 1 << 11), 1 << 12
+HOST, PREFIX, DSCP, QUEUES = (1 << 8, 1 << 9), (1 << 10, 1 << 11), 1 << 12, 1 << 13
 """``enum choice_uses``: for each side, to whom and from whom."""
 _SIDES = ("to", "source")
 _INSIDE = 8
@@ -91,12 +92,13 @@ class Chosen(Protocol):
         """The minor of the class that takes the rest."""
 
 
-def extras(tree: Chosen, cgroup: Callable[[str], int] | None = None) -> Extras:
+def extras(tree: Chosen, cgroup: Callable[[str], int] | None = None, queued: bool = False) -> Extras:
     """What the tree's customers, keys and marks need.
 
     Args:
         tree: The tree.
         cgroup: The kernel's number of a cgroup by its path; ``cgroup_id`` unless given.
+        queued: Whether a packet goes by its class's queue.
 
     Raises:
         Refused: too many keys, a cgroup that is not there, a prefix that is none.
@@ -109,7 +111,7 @@ def extras(tree: Chosen, cgroup: Callable[[str], int] | None = None) -> Extras:
         choice.dscp[place] = marks.get(entry.minor, 0)
     groups, classes = _groups(tree.groups, marks)
     hosts, prefixes = _addresses(tree.groups, groups)
-    choice.uses |= DSCP if marks else 0
+    choice.uses |= (DSCP if marks else 0) | (QUEUES if queued else 0)
     for side, name in enumerate(_SIDES):
         ends = {f"{name}4", f"{name}6"}
         choice.uses |= HOST[side] if hosts.keys() & ends else 0
@@ -203,7 +205,7 @@ def _groups(groups: Sequence[Group], marks: Mapping[int, int]) -> tuple[tuple[by
 
 
 def _packed(minor: int, marks: Mapping[int, int]) -> int:
-    return minor | marks.get(minor, 0) << 16
+    return lower(minor) | marks.get(minor, 0) << 16 | above(minor) << 24
 
 
 def _numbered(values: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -26,33 +26,27 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.host.errors import Refused
+from tidegate.tc import queues
 from tidegate.tc.entries import merged
 from tidegate.tc.section import ClassMatcher, Leaf, ShapedInterface, TrafficClass
+from tidegate.tc.sizes import BURST_SECONDS, MIN_RATE, burst, quantum, whole_bytes
 
 MAJOR = 0x1DE
-"""Handle of every qdisc that is ours; nobody else's tree is ever written."""
+"""Handle of the tree, and of the first queue's; nobody else's tree is ever written."""
+ROOT = MAJOR - 1
+"""Handle of the ``mq`` above the trees of an interface that has one for each queue (``tidegate.tc.queues``)."""
 LINK = 1
-"""Minor of the inner class that stands for the link."""
+"""Minor of the inner class that stands for the link, or for what a queue has of it."""
 
-_MIN_RATE = 8_000
-"""bit/s. HTB needs a rate above zero, and at less than 1 kB/s one packet would mortgage its class for seconds."""
-_BURST_SECONDS = 0.001
-"""How much a class may send at once, as time at its rate.
-
-What HTB loses for good is the time by which its timer is late beyond the burst. The timer is an hrtimer (last word of
-``/proc/net/psched``), so what counts is not rate/HZ but how late a soft interrupt runs: well below a millisecond on a
-host that keeps up. More than that would hit the shallow buffers of the next hop; sqm-scripts use 1 ms as well.
-"""
-_FRAME = 1514
-"""A full Ethernet frame in bytes (MTU 1500). Larger packets are sent as well: HTB's tokens go below zero for them."""
-_MIN_BURST = 1600
-_QUANTUM_SECONDS = (0.001, 0.01)
 _DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,14}")
 
 
 @dataclass(frozen=True)
 class HtbClass:
-    """One class as ``tc`` is told: rates in bit/s, burst, cburst and quantum in bytes; parent 0 is the qdisc itself."""
+    """One class as ``tc`` is told: rates in bit/s, burst, cburst and quantum in bytes; parent 0 is the qdisc itself.
+
+    ``minor`` and ``parent`` have the queue's number above their lower half, where there are queues: ``queues.at``.
+    """
 
     name: str
     minor: int
@@ -101,7 +95,8 @@ class Group:
 class Tree:
     """Everything Tidegate wants on one interface. Parents stand before their children in ``classes``.
 
-    ``inbound``: the interface whose incoming packets pass the tree, which then stands on an ifb.
+    ``inbound``: the interface whose incoming packets pass the tree, which then stands on an ifb. ``queues``: how many
+    there are, each with its part of the tree; 0 for one tree at the root.
     """
 
     interface: str
@@ -113,6 +108,12 @@ class Tree:
     groups: tuple[Group, ...] = ()
     adopt: bool = False
     inbound: str = ""
+    queues: int = 0
+
+    @property
+    def root(self) -> tuple[str, str]:
+        """Kind and handle of the root qdisc."""
+        return ("mq", f"{ROOT:x}:") if self.queues else ("htb", class_id(0))
 
     def named(self) -> dict[int, str]:
         """Names of the classes by minor."""
@@ -121,38 +122,55 @@ class Tree:
     @property
     def leaves(self) -> tuple[HtbClass, ...]:
         """The classes that packets wait in."""
-        return tuple(each for each in self.classes if each.minor != LINK and not each.inner)
+        return tuple(each for each in self.classes if queues.lower(each.minor) != LINK and not each.inner)
 
 
 def class_id(minor: int) -> str:
-    """``1de:MINOR`` in hexadecimal; minor 0 is the qdisc."""
-    return f"{MAJOR:x}:{minor:x}" if minor else f"{MAJOR:x}:"
+    """``1de:MINOR`` in hexadecimal, ``1df:MINOR`` in the second queue; with a minor of 0 it is the qdisc."""
+    major, lower = MAJOR + queues.above(minor), queues.lower(minor)
+    return f"{major:x}:{lower:x}" if lower else f"{major:x}:"
 
 
 def plant(interface: ShapedInterface) -> Tree:
     """The tree of one interface of the section."""
-    rate = _whole_bytes(interface["rate"])
-    default = next(each["minor"] for each in interface["classes"] if each["default"])
-    entries, groups = looks(interface["classes"])
-    link = HtbClass("link", LINK, 0, 0, rate, rate, _burst(rate), _burst(rate), _quantum(rate, rate))
-    classes = tuple(_class(each, rate) for each in interface["classes"])
+    rate, count = whole_bytes(interface["rate"]), interface.get("queues", 0)
+    planned = queues.spread(interface["classes"], LINK) if count else interface["classes"]
+    default = next(each["minor"] for each in planned if each["default"])
+    entries, groups = looks(planned)
+    classes = tuple(_class(each, rate) for each in planned)
     decides = {
         "default": default,
         "entries": [asdict(entry) for entry in entries],
         **({"groups": [asdict(group) for group in groups]} if groups else {}),
         **({"dscp": marks} if (marks := [[c.minor, c.set_dscp] for c in classes if c.set_dscp is not None]) else {}),
+        **({"queues": True} if count else {}),
     }
     return Tree(
         interface=interface["name"],
         device=interface["device"],
-        classes=(link, *classes),
+        classes=(*_links(interface, rate), *classes),
         default=default,
         entries=entries,
         marker=digest(decides),
         groups=groups,
         adopt=interface.get("adopt", False),
         inbound=interface.get("ingress", ""),
+        queues=count,
     )
+
+
+def _links(interface: ShapedInterface, rate: int) -> tuple[HtbClass, ...]:
+    """What stands for the link: one class, or one in each queue that has classes."""
+    if "queues" not in interface:
+        return (_link("link", LINK, 0, rate, rate),)
+    return tuple(
+        _link(f"queue {queue}", queues.at(queue, LINK), queues.at(queue, 0), part, rate)
+        for queue, part in queues.parts(interface).items()
+    )
+
+
+def _link(name: str, minor: int, parent: int, rate: int, whole: int) -> HtbClass:
+    return HtbClass(name, minor, parent, 0, rate, rate, burst(rate), burst(rate), quantum(rate, whole))
 
 
 def looks(classes: list[TrafficClass]) -> tuple[tuple[Entry, ...], tuple[Group, ...]]:
@@ -260,9 +278,9 @@ def _regrouped(document: dict[str, Any]) -> Group:
 
 
 def _class(each: TrafficClass, link_rate: int) -> HtbClass:
-    rate = max(_whole_bytes(each["guarantee"]), _MIN_RATE)
-    ceiling = max(_whole_bytes(each["ceiling"]), rate)
-    seconds = each["burst_us"] / 1e6 if "burst_us" in each else _BURST_SECONDS
+    rate = max(whole_bytes(each["guarantee"]), MIN_RATE)
+    ceiling = max(whole_bytes(each["ceiling"]), rate)
+    seconds = each["burst_us"] / 1e6 if "burst_us" in each else BURST_SECONDS
     return HtbClass(
         name=each["name"],
         minor=each["minor"],
@@ -270,31 +288,10 @@ def _class(each: TrafficClass, link_rate: int) -> HtbClass:
         priority=each["priority"],
         rate=rate,
         ceiling=ceiling,
-        burst=_burst(rate, seconds),
-        cburst=_burst(ceiling, seconds),
-        quantum=_quantum(rate, link_rate),
+        burst=burst(rate, seconds),
+        cburst=burst(ceiling, seconds),
+        quantum=quantum(rate, link_rate),
         leaf=each.get("leaf"),
         set_dscp=each.get("set_dscp"),
         inner=each.get("inner", False),
     )
-
-
-def _whole_bytes(rate: int) -> int:
-    """The kernel counts bytes per second: a rate that is not a multiple of 8 bit/s would never read back equal."""
-    return rate // 8 * 8
-
-
-def _burst(rate: int, seconds: float = _BURST_SECONDS) -> int:
-    return max(int(rate / 8 * seconds), _MIN_BURST)
-
-
-def _quantum(rate: int, link_rate: int) -> int:
-    """Bytes a class may send in its turn among equals that borrow: in proportion to its guarantee.
-
-    The scale is set by the link alone, so that adding a class changes no other: long enough that a guarantee of 1 %
-    still gets a full frame a turn (below that, HTB shares by packets instead of bytes), short enough that a round of
-    all takes 1 to 10 ms.
-    """
-    shortest, longest = _QUANTUM_SECONDS
-    seconds = min(max(_FRAME / (link_rate / 8 * 0.01), shortest), longest)
-    return max(int(rate / 8 * seconds), _FRAME)

@@ -4,9 +4,10 @@ import pytest
 from example import GOOD, check, errors
 
 from tidegate.policy.plans import compile_host
-from tidegate.tc.compile import minors
+from tidegate.tc.compile import QUEUED, minors
+from tidegate.tc.queues import MOST
 from tidegate.tc.section import FIRST_MINOR, LAST_MINOR, MOST_CLASSES
-from tidegate.tc.tree import MAJOR, plant
+from tidegate.tc.tree import MAJOR, ROOT, plant
 
 CLASSES = "shaping/0/classes"
 VOICE = {"priority": 0, "guarantee": "10%", "match": [{"dscp": "ef"}]}
@@ -280,6 +281,61 @@ def test_as_many_classes_as_are_allowed_have_an_id_each():
     assert min(found) >= FIRST_MINOR
     assert max(found) <= LAST_MINOR
     assert MAJOR not in found
+
+
+MANY = {f"c{number}": {"priority": 1, "guarantee": "1%", "match": [{"dscp": number}]} for number in range(20)}
+
+
+def queued(queues, **tree):
+    classes = {"one": customer("192.0.2.1/32"), "bulk": REST, **MANY}
+    return [("shaping", [{**GOOD["shaping"][0], "classes": classes, "queues": queues, **tree}])]
+
+
+def test_a_class_stands_in_a_queue_with_all_that_is_in_it():
+    tree = section(*queued(4))
+    by_name = {each["name"]: each for each in tree["classes"]}
+    planted = {each.name: each for each in plant(tree).classes}
+
+    assert tree["queues"] == 4
+    assert all(("queue" in each) == ("/" not in name) for name, each in by_name.items())
+    assert {each["queue"] for each in by_name.values() if "queue" in each} == {1, 2, 3, 4}
+    assert planted["one/voice"].id.split(":")[0] == planted["one"].id.split(":")[0]
+
+
+def test_another_class_moves_none_and_renumbers_none():
+    before = {each.name: each.id for each in plant(section(*queued(4))).classes}
+    more = {"one": customer("192.0.2.1/32"), "bulk": REST, "x": customer("192.0.2.2/32"), **MANY}
+    after = {each.name: each.id for each in plant(section(*queued(4, classes=more))).classes}
+
+    assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (queued(1), "a number from 2"),
+        (queued(65), "a number up to 64"),
+        (queued(23), "23 queues for 22 classes, and a class stands whole in one | at most 22"),
+        (queued(4, direction="in"), "only what is sent has queues"),
+    ],
+)
+def test_queues_that_do_not_fit(changes, message):
+    found = errors(*changes)
+
+    assert message in found.get("traffic.shaping[0].queues", ""), found
+
+
+def test_more_classes_than_ids_are_left_beside_queues(monkeypatch):
+    monkeypatch.setattr("tidegate.policy.checks.tree_queues.MOST_CLASSES", 84)
+
+    assert "24 classes beside the queues | at most 20 classes" in errors(*queued(4))["traffic.shaping[0].queues"]
+
+
+def test_no_class_is_called_like_a_qdisc_of_ours():
+    found = set(minors(map(str, range(MOST_CLASSES - MOST)), QUEUED).values())
+
+    assert len(found) == MOST_CLASSES - MOST
+    assert found.isdisjoint({ROOT, *range(MAJOR, MAJOR + MOST)})
 
 
 def policed(*changes):

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from tidegate.tc.tree import HtbClass, class_id
+from tidegate.tc.queues import above, at, lower
+from tidegate.tc.tree import MAJOR, HtbClass, class_id
 
 
 class Refusal(Exception):
@@ -20,7 +21,7 @@ class Kernel:
         """One line of ``tc -batch``."""
         words = line.split()
         value = dict(pairwise(words))
-        minor = int(value["classid"].partition(":")[2], 16)
+        minor = _number(value["classid"])
         if words[1] == "del":
             if minor not in self.classes or self._inner(minor):
                 raise Refusal(line)
@@ -31,7 +32,7 @@ class Kernel:
         wanted = HtbClass(
             name="",
             minor=minor,
-            parent=int(value["parent"].partition(":")[2] or "0", 16),
+            parent=_number(value["parent"]),
             priority=int(value["prio"]),
             rate=int(value["rate"].removesuffix("bit")),
             ceiling=int(value["ceil"].removesuffix("bit")),
@@ -39,8 +40,8 @@ class Kernel:
             cburst=int(value["cburst"].removesuffix("b")),
             quantum=int(value["quantum"]),
         )
-        if words[1] == "add" and wanted.parent not in self.classes:
-            wanted = replace(wanted, parent=0)
+        if words[1] == "add" and lower(wanted.parent) and wanted.parent not in self.classes:
+            wanted = replace(wanted, parent=at(above(minor) + 1, 0))
         if words[1] == "change":
             before = self.classes[minor]
             wanted = replace(wanted, parent=before.parent)
@@ -58,12 +59,17 @@ class Kernel:
     def _line(self, each: HtbClass) -> str:
         inner = self._inner(each.minor)
         leaf = "" if inner else f" prio {each.priority} quantum {each.quantum}"
-        place = f"parent {class_id(each.parent)}" if each.parent else "root"
+        place = f"parent {class_id(each.parent)}" if lower(each.parent) else "root"
         return (
             f"class htb {each.id} {place}{leaf} rate {_rate(each.rate)} ceil {_rate(each.ceiling)} linklayer ethernet"
             f" burst {_size(_through_time(each.burst, each.rate))}/1 mpu 0b"
             f" cburst {_size(_through_time(each.cburst, each.ceiling))}/1 mpu 0b level {7 if inner else 0} \n"
         )
+
+
+def _number(handle: str) -> int:
+    major, _, minor = handle.partition(":")
+    return at(int(major, 16) - MAJOR + 1, int(minor or "0", 16))
 
 
 def _rate(rate: int) -> str:

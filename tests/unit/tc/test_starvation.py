@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.tc.section import EDGE
-from tidegate.tc import health, metrics, show
+from tidegate.tc import figures, health, metrics, show
 from tidegate.tc.tree import LINK, plant
 
 TREE = plant(EDGE)
@@ -30,7 +30,9 @@ def test_and_otherwise_nobody_is(rates, queued):
 
 def test_metrics_say_what_went_through_and_what_is_promised():
     counters = show.Counters(bytes=10, packets=2, drops=1, overlimits=3, backlog=100, queued=1)
-    live = {each.minor: show.LiveClass(each.minor, 1, 0, 0, *[show.Span(0, 0)] * 4, counters) for each in TREE.classes}
+    live = {
+        each.minor: show.LiveClass(each.minor, 1, 0, 0, *[figures.Span(0, 0)] * 4, counters) for each in TREE.classes
+    }
     del live[0x11]
 
     lines = metrics.text([(TREE, live)]).splitlines()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tidegate.bpf.compile import MOST_ENTRIES
 from tidegate.policy.checks.conditions import conditions
+from tidegate.policy.checks.tree_queues import check_queues
 from tidegate.policy.errors import KeyPath, Problem, suggest
 from tidegate.policy.rates import LOWEST, bits
 from tidegate.policy.shaping import Traffic, TrafficClass, Tree, classes_of, rate_of, walk
@@ -33,6 +34,7 @@ def check(draft: Draft) -> Iterator[Problem]:
         yield from _all_rates(draft, tree, path)
         yield from _ways(draft, tree, path)
         yield from _policed(draft, tree, path)
+        yield from check_queues(draft, tree, path)
         other: dict[int, list[str]] = {}
         for host in sorted(draft.policy.index.select(tree.match)):
             first = taken.setdefault((host, tree.interface, tree.direction), position)
