@@ -57,7 +57,7 @@ def problems(generation: Path) -> list[str]:
     found += support.lacking(trees) + policing.lacking(policers)
     try:
         for tree in trees:
-            classifier.table(tree)
+            _ = classifier.table(tree).prefixes
             tables.extras(tree)
         with load_object(generation / OBJECT):
             pass

@@ -117,7 +117,7 @@ def lacking(wanted: Sequence[Policer]) -> list[str]:
         found.append(f"the kernel cannot police: {refusal}")
     for each in wanted:
         try:
-            police_table.lookup(each)
+            _ = police_table.lookup(each).prefixes
             police_table.policing(each)
             extra.extras(each)
         except TidegateError as error:
