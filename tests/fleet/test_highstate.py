@@ -152,3 +152,40 @@ def test_a_host_can_be_run_without_a_master(fleet):
 def test_services_are_enabled_at_boot(fleet, edge):
     for unit in ("bird", "tidegate-restore"):
         assert fleet.run(edge, "systemctl", "is-enabled", unit).strip() == "enabled"
+
+
+POLICED = """
+    - match: {pop: iad1}
+      interface: uplink
+      direction: in
+      method: police
+      rate: 20mbit
+      classes:
+        web: {priority: 1, guarantee: 50%, match: [{protocol: tcp, destination_port: 80}]}
+        rest: {priority: 3, guarantee: 50%, default: true}
+"""
+
+
+def test_what_comes_in_is_policed_and_let_go_again(fleet):
+    """The way a host is reached stays open while a flood of its default class is held to the interface's rate."""
+    edge = "edge1.iad1"
+
+    def policed(pillar):
+        path = pillar / "traffic/shaping.sls"
+        path.write_text(path.read_text().rstrip() + POLICED)
+
+    with fleet.changed_policy(policed):
+        assert failed_states(fleet.highstate(edge)[edge]) == {}
+        fleet.run(edge, "iperf3", "--server", "--one-off", "--daemon", "--port", "5300")
+        address = json.loads(fleet.run(edge, "ip", "-j", "-4", "addr", "show", "eth0"))[0]["addr_info"][0]["local"]
+        flood = ["iperf3", "--json", "--udp", "--bitrate", "60M", "--time", "3", "--client", address, "--port", "5300"]
+        told = json.loads(fleet.run("transit-us", *flood))["end"]["sum"]
+        counted = fleet.call(edge, "tc.counters")["eth0 in"]
+        assert counted["rest"]["drops"] > 0
+        assert 15 < counted["rest"]["bytes"] * 8 / told["seconds"] / 1e6 < 25, counted
+        assert fleet.answers(edge)
+        assert fleet.verify(edge, part="tc") == 0
+        assert changed_states(fleet.highstate(edge)[edge]) == {}
+    assert failed_states(fleet.highstate(edge)[edge]) == {}
+    assert set(fleet.call(edge, "tc.counters")) == {"eth0"}
+    assert fleet.run(edge, "tc", "filter", "show", "dev", "eth0", "ingress") == ""

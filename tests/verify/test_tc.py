@@ -1,4 +1,4 @@
-"""The HTB tree of every shaped interface is the planned one: classes, priorities, guarantees and ceilings."""
+"""The HTB tree of every shaped interface is the planned one, and what is policed is."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _CLASS = re.compile(
 
 @pytest.fixture
 def interfaces(plan):
-    if not plan["tc"]["interfaces"]:
+    shaped = [interface for interface in plan["tc"]["interfaces"] if "policed" not in interface]
+    if not shaped:
         pytest.skip("the policy shapes no interface of this host")
-    return plan["tc"]["interfaces"]
+    return shaped
 
 
 def classes(host, device):
@@ -65,3 +66,14 @@ def test_the_classifier_runs_the_planned_generation(interfaces, checks):
     about = [check for name, check in checks.items() if name.startswith("tc.")]
     assert about, "the host has no tc checks"
     assert [check for check in about if check["status"] != "ok"] == []
+
+
+def test_what_comes_in_is_policed_where_it_should_be(host, plan, checks):
+    policed = [interface for interface in plan["tc"]["interfaces"] if "policed" in interface]
+    if not policed:
+        pytest.skip("the policy polices no interface of this host")
+    for interface in policed:
+        device = interface["device"]
+        assert "tidegate_police" in host.run(f"tc filter show dev {device} ingress").stdout
+        assert checks[f"tc.{device}.policer"]["status"] == "ok"
+        assert {f"tc.{device}.policer.{each['name']}" for each in interface["classes"]} <= set(checks)
