@@ -5,6 +5,7 @@ import json
 import shlex
 import shutil
 import socket
+import threading
 
 import pytest
 
@@ -113,3 +114,59 @@ def come(wire):
             return received
 
     return come
+
+
+@pytest.fixture
+def apply_and_die(monkeypatch):
+    """A function that applies a generation and dies after so many lines of the first batch."""
+
+    def apply_and_die(made, survived):
+        batch = command.batch
+
+        def killed(lines):
+            batch(lines[:survived])
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(command, "batch", killed)
+            live.apply(made, None)
+
+    return apply_and_die
+
+
+class Stream:
+    """Datagrams from the host's end to a port of the peer's while a block lasts: about a megabyte a second at most."""
+
+    def __init__(self, wire, port):
+        with wire.peer.entered():
+            self._receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._receiver.setsockopt(socket.SOL_SOCKET, 33, 64 * 2**20)  # SO_RCVBUFFORCE: only others' loss counts
+        self._receiver.bind(("198.51.100.3", port))
+        self._receiver.settimeout(1)
+        self._port, self._done = port, threading.Event()
+        self._thread = threading.Thread(target=self._send)
+        self.sent = self.received = 0
+
+    def _send(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            while not self._done.wait(0.001):
+                sock.sendto(b"x" * 1000, ("198.51.100.3", self._port))
+                self.sent += 1
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._done.set()
+        self._thread.join()
+        with self._receiver, contextlib.suppress(TimeoutError):
+            while self.received < self.sent:
+                self._receiver.recv(2000)
+                self.received += 1
+
+
+@pytest.fixture
+def stream(wire):
+    """A function that makes a stream to a port of the peer's."""
+    return lambda port: Stream(wire, port)

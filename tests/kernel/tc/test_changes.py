@@ -1,8 +1,5 @@
 """A hundred changes of policy while packets flow: none is lost to a change."""
 
-import socket
-import threading
-
 from tests.unit.tc.section import matcher, shaped, traffic_class
 from tidegate.tc import live
 
@@ -23,39 +20,13 @@ def policy(number):
     return shaped(moving, *([customer, inside] if number % 3 == 0 else []), REST, rate=LINK)
 
 
-def test_no_packet_is_lost_to_a_hundred_changes(host, wire, generation):
+def test_no_packet_is_lost_to_a_hundred_changes(host, generation, stream):
     live.apply(generation(policy(0)), None)
     made = [generation(policy(number)) for number in range(1, 101)]
-    with wire.peer.entered():
-        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    receiver.setsockopt(socket.SOL_SOCKET, 33, 64 * 2**20)  # SO_RCVBUFFORCE: what is counted is the tree's loss
-    receiver.bind(("198.51.100.3", PORT))
-    receiver.settimeout(1)
-    done, sent = threading.Event(), [0]
 
-    def flow():
-        """About a megabyte a second, far below every rate here: what is dropped, is dropped by a change."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.connect(("198.51.100.3", PORT))
-            while not done.wait(0.001):
-                sock.send(b"x" * 1000)
-                sent[0] += 1
-
-    thread = threading.Thread(target=flow)
-    thread.start()
-    try:
+    with stream(PORT) as datagrams:
         for each in made:
             live.apply(each, None)
-    finally:
-        done.set()
-        thread.join()
-    received = 0
-    with receiver:
-        while received < sent[0]:
-            receiver.recv(2000)
-            received += 1
 
-    assert sent[0] > 100
-    assert [figures["drops"] for figures in live.counters(made[-1])["eth0"].values()] == [0] * len(
-        live.counters(made[-1])["eth0"]
-    )
+    assert datagrams.received == datagrams.sent > 100
+    assert {figures["drops"] for figures in live.counters(made[-1])["eth0"].values()} == {0}

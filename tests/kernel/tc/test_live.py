@@ -193,16 +193,9 @@ def test_killed_after_any_phase_the_next_apply_completes(host, generation, send,
 
 
 @pytest.mark.parametrize("survived", range(6))
-def test_killed_inside_the_first_batch_the_next_apply_completes(host, generation, monkeypatch, survived):
-    made, batch = generation(EDGE), command.batch
-
-    def killed(lines):
-        batch(lines[:survived])
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(command, "batch", killed)
-        live.apply(made, None)
+def test_killed_inside_the_first_batch_the_next_apply_completes(host, generation, apply_and_die, survived):
+    made = generation(EDGE)
+    apply_and_die(made, survived)
 
     live.apply(made, None)
 

@@ -293,16 +293,9 @@ def test_killed_after_any_phase_the_next_apply_completes(host, generation, send,
 
 
 @pytest.mark.parametrize("survived", range(9))
-def test_killed_inside_the_first_batch_the_next_apply_completes(host, generation, monkeypatch, survived):
-    made, batch = generation(EDGE), command.batch
-
-    def killed(lines):
-        batch(lines[:survived])
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(command, "batch", killed)
-        live.apply(made, None)
+def test_killed_inside_the_first_batch_the_next_apply_completes(host, generation, apply_and_die, survived):
+    made = generation(EDGE)
+    apply_and_die(made, survived)
 
     live.apply(made, None)
 
@@ -483,38 +476,15 @@ def moving(number):
     return queued(A, B, REST, *([flow] if number % 5 else []))
 
 
-def test_no_packet_is_lost_to_changes_of_queues(host, wire, generation):
+def test_no_packet_is_lost_to_changes_of_queues(host, generation, stream):
     live.apply(generation(moving(0)), None)
     made = [generation(moving(number)) for number in range(1, 31)]
-    with wire.peer.entered():
-        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    receiver.setsockopt(socket.SOL_SOCKET, 33, 64 * 2**20)  # SO_RCVBUFFORCE: what is counted is the trees' loss
-    receiver.bind(("198.51.100.3", PORTS["c"]))
-    receiver.settimeout(1)
-    done, sent = threading.Event(), [0]
 
-    def flow():
-        """About a megabyte a second, far below every rate here: what is dropped, is dropped by a change."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            while not done.wait(0.002):
-                sock.sendto(b"x" * 500, ("198.51.100.3", PORTS["c"]))
-                sent[0] += 1
-
-    thread = threading.Thread(target=flow)
-    thread.start()
-    try:
+    with stream(PORTS["c"]) as datagrams:
         for each in made:
             live.apply(each, None)
-    finally:
-        done.set()
-        thread.join()
-    received = 0
-    with receiver:
-        while received < sent[0]:
-            receiver.recv(2000)
-            received += 1
 
-    assert sent[0] > 100
+    assert datagrams.received == datagrams.sent > 100
     assert live.diff(made[-1]) == []
 
 
