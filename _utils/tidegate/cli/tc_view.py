@@ -36,7 +36,8 @@ def _tree(interface: ShapedInterface) -> Tree:
     for class_ in interface["classes"]:
         queue = tops[class_["minor"]] = class_.get("queue", tops.get(class_.get("parent", 0), 1))
         above = branches.get(class_.get("parent", 0), stands.get(queue, tree))
-        branch = above.add(_class(class_, width, queue, parts.get(queue)))
+        told_id = "" if "policed" in interface else class_id(queues.at(queue, class_["minor"]))
+        branch = above.add(_class(class_, width, parts.get(queue)).append(f"  {told_id}".rstrip(), style="dim"))
         branches[class_["minor"]] = branch
         for matcher in class_["match"]:
             branch.add(Text(words(matcher)))
@@ -49,7 +50,7 @@ def _own_name(class_: TrafficClass) -> str:
     return class_["name"].rpartition("/")[2]
 
 
-def _class(class_: TrafficClass, width: int, queue: int, part: int | None) -> Text:
+def _class(class_: TrafficClass, width: int, part: int | None) -> Text:
     """One class; it never has more than the ``part`` of the interface's rate that its queue has."""
     text = Text(f"{_own_name(class_):{width}}", style="cyan")
     ceiling = class_["ceiling"] if part is None else min(class_["ceiling"], part)
@@ -59,7 +60,7 @@ def _class(class_: TrafficClass, width: int, queue: int, part: int | None) -> Te
         text.append(f"  {told(class_['leaf'])}")
     if "set_dscp" in class_:
         text.append(f"  leaves with dscp {dscp_name(class_['set_dscp'])}")
-    return text.append(f"  {class_id(queues.at(queue, class_['minor']))}", style="dim")
+    return text
 
 
 def rate(bits: int) -> str:
