@@ -229,6 +229,8 @@ def _taken_back(found: Survey) -> str:
         command.batch(lines)
     except Failed as error:
         return f"what was written before cannot be taken back: {error}"
+    if found.roots.turned:
+        return "the root that was there before is gone, and packets pass unshaped until it is applied again"
     return f"what was written before is taken back ({len(lines)} classes); the classifier was not touched"
 
 

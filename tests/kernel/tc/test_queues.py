@@ -1,5 +1,6 @@
 """Trees in the queues of a veth with four: where packets go, what they get, and what a change touches."""
 
+import os
 import re
 import socket
 import threading
@@ -8,6 +9,7 @@ import time
 import pytest
 
 from tests.kernel.conftest import Wire, run
+from tests.kernel.tc.test_iproute2 import ROOTS, VERSIONS
 from tests.unit.tc.section import matcher, shaped, traffic_class
 from tidegate.host.errors import Failed
 from tidegate.host.paths import paths
@@ -109,16 +111,20 @@ def test_trees_are_planted_and_found_as_planned(host, generation):
     assert "class htb 1df:13 parent 1df:1" in host.tc("class show dev eth0")
 
 
-def test_tc_shows_the_same_as_text(host, generation, monkeypatch):
-    """iproute2 6.1 has no JSON of classes anyway; from 6.3 on both are read."""
-    made = generation(EDGE)
-    live.apply(made, None)
-    shown = survey.read("eth0")
-    show = command.show
-    monkeypatch.setattr(command, "show", lambda *words: show(*(word for word in words if word != "-j")))
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_iproute2_of_each_debian_reads_it_back(host, generation, monkeypatch, version):
+    place = ROOTS / VERSIONS[version] / "iproute2"
+    if not (place / "tc").exists():
+        pytest.skip(f"iproute2 {version} is not fetched: run script/fetch-birds")
+    monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+    made = generation(queued({**A, "leaf": {"kind": "pfifo", "limit": 50}}, B, C, REST))
 
-    assert survey.read("eth0").keys() == shown.keys() == {each.minor for each in load(made)[0].classes}
+    live.apply(made, None)
+
+    assert command.show("-j", "class", "show", "dev", "eth0").lstrip().startswith("[") == (version == "6.15")
+    assert survey.read("eth0").keys() == {each.minor for each in load(made)[0].classes}
     assert live.diff(made) == []
+    assert set(statuses(made).values()) == {"ok"}
 
 
 def test_packets_go_to_the_queue_of_their_class(host, generation, send):
@@ -259,8 +265,9 @@ def test_a_root_may_change_kind_and_whatever_dies_meanwhile_packets_pass(
     live.apply(generation(old), None)
     made = generation(new)
     assert "made again, unshaped meanwhile" in live.diff(made)[0]
-    for phase in phases(made)[:survived]:
+    for number, phase in enumerate(phases(made)[:survived]):
         phase()
+        assert ("~ eth0 classifier: lets everything pass (bypass)" in live.diff(made)) == (number == 0)
         send(5, to=("198.51.100.3", 7))
 
     live.apply(made, None)
@@ -270,6 +277,39 @@ def test_a_root_may_change_kind_and_whatever_dies_meanwhile_packets_pass(
     assert set(statuses(made).values()) == {"ok"}
     send(4, to=("198.51.100.3", PORTS["b"]))
     assert figures(made, "b")["packets"] == 4
+
+
+def test_tc_that_stops_twice_on_the_way_to_queues_leaves_packets_passing_and_says_so(
+    host, generation, monkeypatch, send, arrived
+):
+    live.apply(generation(PLAIN), None)
+    made, batch = generation(EDGE), command.batch
+
+    def broken(lines):
+        batch([*lines[:3], "class add dev eth0 parent 1de:1 classid 1de:77 htb rate nonsense"] if lines else lines)
+
+    with monkeypatch.context() as patch, pytest.raises(Failed, match=r"rate nonsense: .*; the root .* is gone"):
+        patch.setattr(command, "batch", broken)
+        live.apply(made, None)
+    send(5, to=("198.51.100.3", 7))
+
+    assert arrived() == 5
+    live.apply(made, None)
+    assert live.diff(made) == []
+
+
+@pytest.mark.parametrize("way", ["to one tree", "to queues"])
+def test_what_waits_is_sent_before_the_root_changes_kind(host, generation, send, arrived, way):
+    slow = {**REST, "guarantee": 2 * MBIT, "ceiling": 2 * MBIT}
+    both = [queued(A, slow), shaped({**A, "queue": 1}, slow, rate=LINK)]
+    old, new = both if way == "to one tree" else reversed(both)
+    live.apply(generation(old), None)
+    send(60, 1000, to=("198.51.100.3", 7))
+    assert figures(generation(old), "rest")["queued"] > 30
+
+    live.apply(generation(new), None)
+
+    assert arrived() == 60
 
 
 @pytest.mark.parametrize(
