@@ -55,7 +55,8 @@ def survey(tree: Tree, binary: Path) -> Survey:
     text = command.show("qdisc", "show")
     roots = Roots(tree, _root(text, tree.device), show.branches(text, tree.device))
     live = read(tree.device) if roots.right else {}
-    step = difference(tree, live, _known_names(tree.device), show.leaves(text, tree.device) if roots.right else {})
+    names = _known_names(tree.device) if live.keys() - tree.named().keys() else {}  # costly, and seldom needed
+    step = difference(tree, live, names, show.leaves(text, tree.device) if roots.right else {})
     astray = ifb.flaw(tree) if tree.inbound else None
     direct = show.direct(text, tree.device)
     return Survey(tree, roots, step, classifier.flaw(tree, binary), live, astray, txqueues.flaw(tree), direct)
