@@ -17,8 +17,8 @@ import platform
 import struct
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from ctypes import c_uint64, sizeof
-from threading import Thread
 
 from tidegate.bpf import libbpf
 from tidegate.bpf.matcher import PORTS, PREFIX_TABLES, Slot, Tables
@@ -141,12 +141,12 @@ class Slots:
     ) -> None:
         if int(marker, 16) == 0:
             raise Failed("a marker of zeros means an empty slot")
-        waiting = Thread(target=grace)  # no program may still be reading what this slot held before the last flip
-        waiting.start()
-        held = self.marker(number)
-        before = former(held) if former and held else None
-        patches = _patches(before, tables) if before else None
-        waiting.join()
+        with ThreadPoolExecutor(max_workers=1) as beside_us:
+            waiting = beside_us.submit(grace)  # no program may still read what this slot held before the last flip
+            held = self.marker(number)
+            before = former(held) if former and held else None
+            patches = _patches(before, tables) if before else None
+            waiting.result()
         slot = self._slots[number]
         slot.marker = 0
         if patches is None or not all(self._patched(number, each) for each in patches):

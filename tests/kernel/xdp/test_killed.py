@@ -23,7 +23,7 @@ CALLS = (
     *("object_load", "pin", "map_create", "map_update", "map_update_all", "map_delete", "test_run"),
     *("link_xdp", "link_update", "link_detach"),
 )
-STORES = ("_fill_prefixes", "_fill_ports", "_store")
+STORES = ("_fill_addresses", "_fill_all_addresses", "_patched", "_fill_ports", "_store")
 """Steps of a flip that write mapped memory: no call tells of them."""
 ICMP, UDP = 1, 17
 BALANCING = section(
